@@ -1,0 +1,1 @@
+"""Breakbulk ships workloads to Kubernetes without container images."""

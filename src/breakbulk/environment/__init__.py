@@ -1,0 +1,1 @@
+"""Run commands and services in an environment: sandbox, activation, services."""

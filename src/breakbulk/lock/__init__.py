@@ -1,0 +1,1 @@
+"""The lock: model, files, digest, differences between two."""

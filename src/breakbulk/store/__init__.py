@@ -1,0 +1,1 @@
+"""The node-local, content-addressed directory of unpacked packages, and the overlay made of it."""

@@ -1,0 +1,74 @@
+"""Where everything is in a store, and under which name.
+
+    packages/<key>-<name>-<version>/    the tree of one package: a lower directory of overlays; never changed
+    records/<key>-<name>-<version>      what is known of it (`records`); written before the tree takes its name
+    archives/<sha256>                   archives made here from the user's own sources
+    staging/                            half-made trees; whatever is here without a lock held may be removed
+    locks/                              one file per package in the making (flock)
+    mnt/                                an empty directory; mounts over it are private to a process
+
+The key is a digest of everything that decides the tree, so a tree is present or absent, never stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import msgspec
+
+from breakbulk.lock.model import Package
+
+__all__ = ["TREE_FORMAT", "Layout", "directory_name", "package_key"]
+
+TREE_FORMAT = 1
+"""Raised whenever unpacking gives another tree for the same archive."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9+.~_-]")
+
+
+def package_key(package: Package) -> str:
+    """Return the 32 hexadecimal digits that name the tree `package` becomes."""
+    parts = {
+        "format": TREE_FORMAT,
+        "ecosystem": package.ecosystem,
+        "sha256": package.sha256,
+        "python": package.python,
+        "strip": package.strip,
+        "destination": package.destination,
+    }
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:32]
+
+
+def directory_name(package: Package) -> str:
+    """Return `<key>-<name>-<version>`, safe as one path component and in overlay options (no colon, no comma)."""
+    words = (_UNSAFE.sub("_", word)[:80] for word in (package.name, package.version))
+    return "-".join((package_key(package), *words))
+
+
+class Layout:
+    """Paths below a store's root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.packages = root / "packages"
+        self.records = root / "records"
+        self.archives = root / "archives"
+        self.staging = root / "staging"
+        self.locks = root / "locks"
+        self.mnt = root / "mnt"
+
+    def tree(self, package: Package) -> Path:
+        """Return the directory of a package's tree, present or not."""
+        return self.packages / directory_name(package)
+
+    def record(self, package: Package) -> Path:
+        """Return the file of a package's record, present or not."""
+        return self.records / directory_name(package)
+
+    def prepare(self) -> None:
+        """Make the directories; those of root are closed to others, as trees may hold setuid programs."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self.packages, self.records, self.archives, self.staging, self.locks, self.mnt):
+            directory.mkdir(exist_ok=True)
