@@ -25,11 +25,20 @@ __all__ = [
     "Diversion",
     "Ecosystem",
     "Entry",
+    "LocalWheel",
     "Location",
     "Request",
     "Resolution",
     "Unpacked",
 ]
+
+
+class LocalWheel(msgspec.Struct, frozen=True, kw_only=True):
+    """A wheel made from the user's own source: `requirement` (`name` or `name[extra]`), the file, the install id."""
+
+    requirement: str
+    path: Path
+    install: str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         python: The interpreter of this system, once it is known (None when the environment has none).
         locked: The packages of this system in the lock so far; each is kept unless something forces it to move.
         upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
+        local: For `pypi`: wheels of own sources. What they need is resolved with everything else; each comes back as
+            a package whose `dependencies` the caller takes over.
 
     """
 
@@ -53,6 +64,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     python: Python | None = None
     locked: tuple[Package, ...] = ()
     upgrade: frozenset[str] | None = None
+    local: tuple[LocalWheel, ...] = ()
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):

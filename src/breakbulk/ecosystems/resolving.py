@@ -1,0 +1,307 @@
+"""From a composed manifest to a lock: ask every ecosystem, in the order in which one decides for the next.
+
+The order is own sources (a Python project's wheel says which distributions it needs), Debian (which brings the Python
+that wheels are chosen for), PyPI, then archives and the rest. Systems are independent of each other and resolved side by
+side. Nothing is written but the archives of own sources; the caller writes the lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from breakbulk.ecosystems.interface import Ecosystem, LocalWheel, Request, Resolution
+from breakbulk.errors import ManifestError, NotFoundError, ResolutionError
+from breakbulk.lock.model import LOCK_VERSION, EcosystemName, Lock, LockedSystem, Package, Python
+from breakbulk.manifest.reading import to_builtins
+from breakbulk.manifest.schema import (
+    ArchiveInstall,
+    DebInstall,
+    GitInstall,
+    Install,
+    Manifest,
+    Options,
+    PathInstall,
+    PypiInstall,
+)
+from breakbulk.reporting import SILENT, Reporter
+from breakbulk.settings import Settings
+
+__all__ = ["BASE_PACKAGES", "DEFAULT_SYSTEMS", "Resolved", "ecosystem_of", "ecosystems", "resolve", "systems_of"]
+
+DEFAULT_SYSTEMS = ("x86_64-linux", "aarch64-linux")
+BASE_PACKAGES = (
+    "base-files",
+    "base-passwd",
+    "bash",
+    "ca-certificates",
+    "coreutils",
+    "dash",
+    "debianutils",
+    "findutils",
+    "grep",
+    "gzip",
+    "hostname",
+    "libc-bin",
+    "netbase",
+    "sed",
+    "tar",
+    "tzdata",
+)
+"""What every environment has unless `options.base` is `none`: enough for hooks, TLS, time zones, `kubectl exec` and
+`kubectl cp`."""
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """A lock that is not written yet, and what the user should know about it."""
+
+    lock: Lock
+    notes: tuple[str, ...]
+
+
+@cache
+def ecosystems() -> Mapping[EcosystemName, Ecosystem]:
+    """Return every ecosystem by its name in locks."""
+    from breakbulk.ecosystems.archive import Archive
+    from breakbulk.ecosystems.deb import Deb
+    from breakbulk.ecosystems.nix import Nix
+    from breakbulk.ecosystems.pypi import Pypi
+    from breakbulk.ecosystems.source import Source
+
+    return {"pypi": Pypi(), "deb": Deb(), "source": Source(), "archive": Archive(), "nix": Nix()}
+
+
+def ecosystem_of(install: Install) -> EcosystemName:
+    """Return the ecosystem that knows a descriptor."""
+    match install:
+        case PypiInstall():
+            return "pypi"
+        case DebInstall():
+            return "deb"
+        case PathInstall() | GitInstall():
+            return "source"
+        case ArchiveInstall():
+            return "archive"
+        case _:
+            return "nix"
+
+
+def systems_of(options: Options) -> tuple[str, ...]:
+    """Return the Linux systems of an environment; raise `ManifestError` when it has none."""
+    wanted = options.systems or DEFAULT_SYSTEMS
+    linux = tuple(system for system in DEFAULT_SYSTEMS if system in wanted)
+    if not linux:
+        raise ManifestError(
+            f"options.systems holds no Linux system, only {', '.join(wanted)}",
+            identifier="no-linux-system",
+            hint='add "x86_64-linux" or "aarch64-linux": environments run on Linux',
+        )
+    return linux
+
+
+def resolve(
+    manifest: Manifest,
+    directory: Path,
+    settings: Settings,
+    *,
+    previous: Lock | None = None,
+    upgrade: frozenset[str] | None = None,
+    reporter: Reporter = SILENT,
+) -> Resolved:
+    """Return the lock of `manifest`, whose relative paths start at `directory`.
+
+    Args:
+        previous: The lock so far: what it holds stays unless something forces it to move.
+        upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
+
+    Raises:
+        ResolutionError: Nothing satisfies the manifest; `why` says who asks for what.
+        ManifestError, NetworkError, IntegrityError, BuildError: As the ecosystems find.
+
+    """
+    systems = systems_of(manifest.options)
+    inputs = input_digests(manifest.options, directory)
+
+    def one(system: str) -> tuple[LockedSystem, tuple[str, ...]]:
+        held = previous.systems[system].packages if previous and system in previous.systems else ()
+        return _SystemResolution(manifest, directory, system, held, upgrade, settings, reporter).run()
+
+    with ThreadPoolExecutor(max_workers=len(systems)) as pool:
+        outcomes = list(pool.map(one, systems))
+    return Resolved(
+        lock=Lock(
+            lock_version=LOCK_VERSION,
+            manifest=to_builtins(manifest),
+            inputs=inputs,
+            systems={system: locked for system, (locked, _) in zip(systems, outcomes, strict=True)},
+        ),
+        notes=tuple(dict.fromkeys(note for _, notes in outcomes for note in notes)),
+    )
+
+
+def input_digests(options: Options, directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that decides the resolution, by its name in the manifest."""
+    digests = {}
+    for name in options.constraints or ():
+        try:
+            digests[name] = hashlib.sha256((directory / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise NotFoundError(
+                f"the constraints file {name!r} cannot be read",
+                identifier="constraints-missing",
+                where=str(directory / name),
+                why=error.strerror,
+                hint="correct options.constraints; the path is relative to the manifest",
+            ) from error
+    return digests
+
+
+class _SystemResolution:
+    """The resolution of one system; collects notes as one ecosystem after the other answers."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        directory: Path,
+        system: str,
+        held: tuple[Package, ...],
+        upgrade: frozenset[str] | None,
+        settings: Settings,
+        reporter: Reporter,
+    ) -> None:
+        self.options = manifest.options
+        self.installs = {
+            name: install
+            for name, install in manifest.install.items()
+            if install.systems is None or system in install.systems
+        }
+        self.directory = directory
+        self.system = system
+        self.held = held
+        self.upgrade = upgrade
+        self.settings = settings
+        self.reporter = reporter
+        self.notes: list[str] = []
+
+    def run(self) -> tuple[LockedSystem, tuple[str, ...]]:
+        from breakbulk.ecosystems.deb import python_of
+
+        by_ecosystem = self._by_ecosystem()
+        sources = self._ask("source", by_ecosystem["source"])
+        wheels = tuple(package for package in sources if package.file.endswith(".whl"))
+        wants_python = bool(by_ecosystem["pypi"] or wheels or self.options.python)
+        debs = self._ask("deb", by_ecosystem["deb"] | self._implicit(wants_python=wants_python))
+        python = python_of(debs)
+        if wants_python:
+            python = self._check_python(python)
+        with local_wheels(wheels, self.installs, self.settings) as local:
+            distributions = self._ask("pypi", by_ecosystem["pypi"], python, local=local)
+        others = (
+            *self._ask("archive", by_ecosystem["archive"], python),
+            *self._ask("nix", by_ecosystem["nix"], python),
+        )
+        packages = (*debs, *_with_projects(sources, distributions, python), *others)
+        ordered = tuple(sorted(packages, key=lambda package: (package.ecosystem, package.name)))
+        return LockedSystem(packages=ordered, python=python), tuple(self.notes)
+
+    def _by_ecosystem(self) -> dict[str, dict[str, Install]]:
+        grouped: dict[str, dict[str, Install]] = {name: {} for name in ecosystems()}
+        for name, install in self.installs.items():
+            grouped[ecosystem_of(install)][name] = install
+        return grouped
+
+    def _implicit(self, *, wants_python: bool) -> dict[str, Install]:
+        names = () if self.options.base == "none" else BASE_PACKAGES
+        implicit: dict[str, Install] = {f"@base/{name}": DebInstall(deb=name) for name in names}
+        if wants_python:
+            implicit["@python/python3"] = DebInstall(deb="python3")
+        return implicit
+
+    def _ask(
+        self,
+        name: EcosystemName,
+        installs: Mapping[str, Install],
+        python: Python | None = None,
+        local: tuple[LocalWheel, ...] = (),
+    ) -> tuple[Package, ...]:
+        if not installs and not local:
+            return ()
+        request = Request(
+            system=self.system,
+            installs=installs,
+            options=self.options,
+            directory=self.directory,
+            python=python,
+            locked=tuple(package for package in self.held if package.ecosystem == name),
+            upgrade=self.upgrade,
+            local=local,
+        )
+        resolution: Resolution = ecosystems()[name].resolve(request, self.settings, self.reporter)
+        self.notes += resolution.notes
+        return resolution.packages
+
+    def _check_python(self, python: Python | None) -> Python:
+        wanted = self.options.python
+        if python is None or (wanted is not None and python.version != wanted):
+            found = f"Python {python.version}" if python else "no Python"
+            raise ResolutionError(
+                f"the suite has {found}, the manifest asks for Python {wanted or 3}",
+                identifier="python-unavailable",
+                where=f"options.python, {self.system}",
+                why="a Debian suite has one Python: bookworm 3.11, trixie 3.13",
+                hint="choose options.suite by the Python you need, or leave options.python out",
+            )
+        return python
+
+
+@contextmanager
+def local_wheels(
+    wheels: tuple[Package, ...], installs: Mapping[str, Install], settings: Settings
+) -> Iterator[tuple[LocalWheel, ...]]:
+    """Offer the wheels of own sources to uv, which wants each under its true file name."""
+    if not wheels:
+        yield ()
+        return
+    with tempfile.TemporaryDirectory(prefix="breakbulk-wheels-") as directory:
+        yield tuple(_local_wheel(package, installs, settings, Path(directory)) for package in wheels)
+
+
+def _local_wheel(package: Package, installs: Mapping[str, Install], settings: Settings, directory: Path) -> LocalWheel:
+    install = installs[package.source or package.name]
+    archive = next(
+        location.path for location in ecosystems()["source"].locate(package, install, settings) if location.path
+    )
+    link = directory / package.file
+    link.symlink_to(archive)
+    extras = install.extras if isinstance(install, PathInstall | GitInstall) else ()
+    requirement = f"{package.name}[{','.join(extras)}]" if extras else package.name
+    return LocalWheel(requirement=requirement, path=link, install=package.source or package.name)
+
+
+def _with_projects(
+    sources: tuple[Package, ...], distributions: tuple[Package, ...], python: Python | None
+) -> Iterator[Package]:
+    """Yield own sources and distributions; a project's wheel takes its dependencies from what PyPI resolved."""
+    own = {package.name: package for package in sources if package.file.endswith(".whl")}
+    renamed = {f"pypi:{name}": f"source:{name}" for name in own}
+
+    def refer(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(renamed.get(name, name) for name in names))
+
+    for package in sources:
+        if package.name not in own:
+            yield package
+    for package in distributions:
+        dependencies, why = refer(package.dependencies), refer(package.why)
+        if project := own.get(package.name):
+            tag = python.tag if python else None
+            yield msgspec.structs.replace(project, dependencies=dependencies, why=why, python=tag)
+        else:
+            yield msgspec.structs.replace(package, dependencies=dependencies, why=why)

@@ -1,0 +1,269 @@
+"""Environments as a library: what `from breakbulk import Environment` gives, and what the command line is a client of.
+
+    from breakbulk import Environment
+
+    environment = Environment.open("examples/hello")
+    environment.relock()
+    status = environment.launch(["jq", "--version"])
+
+An `Environment` is a directory with a manifest, its lock beside it, and the settings of this process. Nothing is read
+before it is needed, as `launch` is on the way to every command that a user starts.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from breakbulk.errors import LockError, PlatformError
+from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
+from breakbulk.lock.model import Lock, LockedSystem
+from breakbulk.manifest.composition import Composed, compose
+from breakbulk.manifest.reading import find_manifest, to_builtins
+from breakbulk.manifest.schema import Manifest
+from breakbulk.reporting import SILENT, Reporter
+from breakbulk.settings import Settings
+
+if TYPE_CHECKING:
+    from breakbulk.lock.differences import Difference
+    from breakbulk.store.realise import Realised
+
+__all__ = ["Environment", "Locked", "running_system"]
+
+
+def running_system() -> str:
+    """Return the system of this machine, such as `x86_64-linux`; raise `PlatformError` where none of ours is."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    if platform.system() != "Linux" or machine not in {"x86_64", "aarch64"}:
+        raise PlatformError(
+            f"environments do not run on {platform.system()} {machine}",
+            identifier="system-unsupported",
+            hint="use a Linux machine or virtual machine with x86_64 or aarch64",
+        )
+    return f"{machine}-linux"
+
+
+class Locked(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of locking: the lock, whether the file changed, what differs on this system, and notes."""
+
+    lock: Lock
+    changed: bool
+    difference: Difference
+    notes: tuple[str, ...] = ()
+
+
+class Environment:
+    """An environment in a directory.
+
+    Args:
+        manifest_path: The manifest.
+        settings: Of this process.
+        reporter: Who is told of progress.
+        frozen: Never lock: an absent or outdated lock is an error (`--locked`).
+
+    """
+
+    def __init__(
+        self, manifest_path: Path, settings: Settings, reporter: Reporter = SILENT, *, frozen: bool = False
+    ) -> None:
+        self.manifest_path = manifest_path
+        self.settings = settings
+        self.reporter = reporter
+        self.frozen = frozen
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path | str = ".",
+        settings: Settings | None = None,
+        reporter: Reporter = SILENT,
+        *,
+        frozen: bool = False,
+    ) -> Environment:
+        """Find the manifest of `directory` or of the nearest directory above it.
+
+        Raises:
+            NotFoundError: There is no manifest.
+
+        """
+        found = find_manifest(Path(directory).absolute())
+        return cls(found, settings or Settings.load(os.environ), reporter, frozen=frozen)
+
+    @property
+    def directory(self) -> Path:
+        """The project: where the manifest is (for a Flox environment the directory that holds `.flox`)."""
+        parent = self.manifest_path.parent
+        return parent.parent.parent if parent.parts[-2:] == (".flox", "env") else parent
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the lock is, or will be."""
+        return self.directory / LOCK_FILE
+
+    @cached_property
+    def composed(self) -> Composed:
+        """The manifest with its includes, and where each key comes from."""
+        return compose(self.manifest_path)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The composed manifest."""
+        return self.composed.manifest
+
+    def read_lock(self) -> Lock | None:
+        """Return the lock as it is in the file, None when there is none; raise `LockError` for a damaged one."""
+        return read_lock(self.lock_path)
+
+    def outdated(self, lock: Lock | None) -> str | None:
+        """Return why `lock` no longer says what the manifest asks for, None when it does. Needs no network."""
+        from breakbulk.ecosystems.source import changed_source
+
+        if lock is None:
+            return "there is no lock"
+        if lock.manifest != to_builtins(self.manifest):
+            return "the manifest has changed"
+        if lock.inputs and self._input_digests() != lock.inputs:
+            return "a constraints file has changed"
+        if changed := changed_source(lock, self.manifest, self.directory, self.settings):
+            return f"the source of {changed} has changed"
+        return None
+
+    def relock(self, *, upgrade: frozenset[str] | None = None, write: bool = True) -> Locked:
+        """Make the lock say what the manifest asks for; without `upgrade` nothing moves that need not.
+
+        Args:
+            upgrade: Names to move to their newest; empty moves everything.
+            write: False only tells what would change.
+
+        Raises:
+            ResolutionError: Nothing satisfies the manifest.
+            ConflictError: Two packages own one path.
+
+        """
+        from breakbulk.ecosystems.resolving import resolve
+        from breakbulk.lock.differences import compare
+
+        system = running_system()
+        previous = read_lock(self.lock_path, edited=True)
+        if upgrade is None and previous is not None and self._trusted(previous) and self.outdated(previous) is None:
+            return Locked(lock=previous, changed=False, difference=compare(previous, previous, system))
+        resolved = resolve(
+            self.manifest,
+            self.directory,
+            self.settings,
+            previous=previous,
+            upgrade=upgrade,
+            reporter=self.reporter,
+        )
+        self._refuse_conflicts(resolved.lock)
+        changed = write_lock(self.lock_path, resolved.lock) if write else previous != resolved.lock
+        return Locked(
+            lock=resolved.lock,
+            changed=changed,
+            difference=compare(previous, resolved.lock, system),
+            notes=resolved.notes,
+        )
+
+    def current_lock(self) -> Lock:
+        """Return a lock that says what the manifest asks for, locking where it does not.
+
+        Raises:
+            LockError: `lock-outdated`, when the environment was opened `frozen`.
+
+        """
+        lock = self.read_lock()
+        reason = self.outdated(lock)
+        if reason is None and lock is not None:
+            return lock
+        if self.frozen:
+            raise LockError(
+                "the lock does not say what the manifest asks for",
+                identifier="lock-outdated",
+                where=str(self.lock_path),
+                why=reason,
+                hint="run `breakbulk lock` and commit breakbulk.lock",
+            )
+        self.reporter.note(f"locking, as {reason}")
+        locked = self.relock()
+        for note in locked.notes:
+            self.reporter.note(note)
+        return locked.lock
+
+    def realise(self) -> Realised:
+        """Make every package of this machine's system present in the store, and the base package with them."""
+        return self._realise(self.current_lock())
+
+    def launch(
+        self,
+        command: Sequence[str] | None,
+        *,
+        services: Sequence[str] = (),
+        mounts: Sequence[str] = (),
+        pure: bool = False,
+        network: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
+        """Run a command in the environment, or a shell when `command` is None, and return its exit status.
+
+        Forks: call it from a process with one thread.
+
+        Args:
+            command: Program and arguments; the program is looked up in the environment's PATH.
+            services: Names of services to start before, and to end after, in the same sandbox.
+            mounts: `PATH[:TARGET][:ro]`, directories of this machine to show.
+            pure: Show neither the home directory nor the caller's variables.
+            network: False gives the command loopback only.
+            environment: Variables of the caller, by default those of the settings.
+
+        """
+        from breakbulk.environment.launching import launch
+
+        realised = self.realise()
+        return launch(
+            self,
+            realised.lowers,
+            command,
+            services=services,
+            mounts=mounts,
+            pure=pure,
+            network=network,
+            environment=self.settings.environment if environment is None else environment,
+        )
+
+    def _realise(self, lock: Lock) -> Realised:
+        from breakbulk.ecosystems.resolving import ecosystems
+        from breakbulk.store.realise import realise_system
+
+        return realise_system(self._locked_system(lock), self.manifest, ecosystems(), self.settings, self.reporter)
+
+    def _locked_system(self, lock: Lock) -> LockedSystem:
+        system = running_system()
+        if system not in lock.systems:
+            raise LockError(
+                f"the lock has no section for {system}",
+                identifier="system-not-locked",
+                where=str(self.lock_path),
+                why=f"options.systems asks for {', '.join(lock.systems)}",
+                hint=f'add "{system}" to options.systems and run `breakbulk lock`',
+            )
+        return lock.systems[system]
+
+    def _trusted(self, lock: Lock) -> bool:
+        try:
+            return self.read_lock() == lock
+        except LockError:
+            return False
+
+    def _input_digests(self) -> dict[str, str]:
+        from breakbulk.ecosystems.resolving import input_digests
+
+        return input_digests(self.manifest.options, self.directory)
+
+    def _refuse_conflicts(self, lock: Lock) -> None:
+        """Raise `ConflictError` when two packages of one system own one path."""
