@@ -1,0 +1,177 @@
+"""Mount package directories as one file system: one overlay, or one bind mount where there is a single directory.
+
+Guarantees: directories earlier in the list win; the packages themselves are never written; a failed call leaves no
+mount. The caller has entered a mount namespace of its own (`namespaces`), so a dead process leaves none either.
+
+Two ways lead to the same mount. `layers`: the new mount API with one `lowerdir+` per directory, Linux 6.8. `options`:
+`mount(2)`, whose options must fit in one page of 4096 bytes; short names come from a directory of numbered symbolic
+links on a tmpfs that is never attached anywhere. Overlayfs takes at most 500 lower layers; `bundle` keeps lists short
+enough. Source: the kernel's Documentation/filesystems/overlayfs.rst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from breakbulk.errors import PlatformError
+from breakbulk.store import linux
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["LAYERS_MAX", "Method", "mount_overlay"]
+
+Method = Literal["layers", "options"]
+
+LAYERS_MAX = 500
+"""Lower layers of one overlay: OVL_MAX_STACK in fs/overlayfs/params.h."""
+
+_LAYERS_SINCE = (6, 8)
+_PAGE = 4096
+
+
+def mount_overlay(
+    lowers: Sequence[Path],
+    target: Path,
+    *,
+    upper: Path | None = None,
+    work: Path | None = None,
+    user: bool,
+    method: Method | None = None,
+) -> None:
+    """Mount `lowers`, the first on top, over the directory `target`; read-only unless `upper` and `work` are given.
+
+    Args:
+        lowers: 1 to `LAYERS_MAX` directories, absolute.
+        target: An existing directory.
+        upper: Where changes go; `work` is an empty directory on the same file system.
+        work: Needed with `upper`.
+        user: Whether this is a user namespace: overlay's own marks are then `user.*` extended attributes.
+        method: Forces a way of mounting; by default the one this kernel has.
+
+    Raises:
+        PlatformError: `overlay-unavailable`.
+
+    """
+    if not 1 <= len(lowers) <= LAYERS_MAX:
+        raise ValueError(f"an overlay of {len(lowers)} directories")
+    if upper is None and len(lowers) == 1:
+        _bind_read_only(lowers[0], target)
+        return
+    options = {"index": "off", "metacopy": "off", "redirect_dir": "nofollow"}
+    if upper is not None and work is not None:
+        options |= {"upperdir": os.fspath(upper), "workdir": os.fspath(work)}
+    mount = _mount_by_options if (method or _native_method()) == "options" else _mount_by_layers
+    try:
+        mount(lowers, target, options, ("userxattr",) if user else ())
+    except OSError as error:
+        raise _unavailable(error, lowers, user=user) from error
+
+
+def _native_method() -> Method:
+    """Return what this kernel has; vendors' version suffixes (`5.14.0-427.el9`) do not matter."""
+    major, minor = (int("".join(filter(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
+    return "layers" if (major, minor) >= _LAYERS_SINCE else "options"
+
+
+def _mount_by_layers(lowers: Sequence[Path], target: Path, options: dict[str, str], flags: tuple[str, ...]) -> None:
+    with contextlib.ExitStack() as held:
+        context = held.enter_context(_closing(linux.fsopen("overlay")))
+        try:
+            for flag in flags:
+                linux.fsconfig_flag(context, flag)
+            for lower in lowers:
+                linux.fsconfig_string(context, "lowerdir+", held.enter_context(_short_path(lower)))
+            for key, value in options.items():
+                path = _short_path(Path(value)) if key.endswith("dir") else contextlib.nullcontext(value)
+                linux.fsconfig_string(context, key, held.enter_context(path))
+            linux.fsconfig_create(context)
+        except OSError as error:
+            reason = linux.messages(context)
+            raise OSError(error.errno, reason or error.strerror, error.filename) from error
+        attributes = 0 if "upperdir" in options else linux.MOUNT_ATTR_RDONLY
+        linux.move_mount(held.enter_context(_closing(linux.fsmount(context, attributes))), target)
+
+
+def _mount_by_options(lowers: Sequence[Path], target: Path, options: dict[str, str], flags: tuple[str, ...]) -> None:
+    with _numbered_links(lowers):
+        names = ":".join(map(str, range(len(lowers))))
+        words = [*flags, f"lowerdir={names}", *(f"{key}={_escaped(value)}" for key, value in options.items())]
+        text = ",".join(words)
+        if len(os.fsencode(text)) >= _PAGE:
+            raise OSError(errno.E2BIG, "the mount options do not fit in a page", f"mount of overlay on {target}")
+        linux.mount("overlay", target, "overlay", 0 if "upperdir" in options else linux.MS_RDONLY, text)
+
+
+@contextlib.contextmanager
+def _numbered_links(directories: Sequence[Path]) -> Iterator[None]:
+    """Make a directory of links `0`, `1`, ... to `directories` the current one, on a tmpfs that only this call sees."""
+    with contextlib.ExitStack() as held:
+        context = held.enter_context(_closing(linux.fsopen("tmpfs")))
+        linux.fsconfig_create(context)
+        links = held.enter_context(_closing(linux.fsmount(context)))
+        before = held.enter_context(_closing(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)))
+        for number, directory in enumerate(directories):
+            os.symlink(directory, str(number), dir_fd=links)
+        os.fchdir(links)
+        held.callback(os.fchdir, before)
+        yield
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _short_path(path: Path) -> Iterator[str]:
+    """Yield a name of `path` that fits in an option of fsconfig(2)."""
+    text = os.fspath(path)
+    if len(os.fsencode(text)) <= linux.FSCONFIG_STRING_MAX:
+        yield text
+        return
+    with _closing(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as descriptor:
+        yield f"/proc/self/fd/{descriptor}"
+
+
+def _escaped(value: str) -> str:
+    """Escape what separates options in the text form."""
+    return value.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def _bind_read_only(source: Path, target: Path) -> None:
+    """Show one directory at `target`: overlayfs wants two lower layers when there is no upper one."""
+    try:
+        with _closing(linux.open_tree(source)) as tree:
+            linux.mount_setattr(tree, add=linux.MOUNT_ATTR_RDONLY)
+            linux.move_mount(tree, target)
+    except OSError as error:
+        raise _unavailable(error, [source], user=False) from error
+
+
+def _unavailable(error: OSError, lowers: Sequence[Path], *, user: bool) -> PlatformError:
+    missing = next((lower for lower in lowers if not lower.is_dir()), None)
+    hint = "use Linux 5.11 or newer and mount from a mount namespace of your own"
+    if missing is not None:
+        hint = f"{missing} is missing: run `breakbulk realise` again"
+    elif error.errno in {errno.ENODEV, errno.ENOSYS}:
+        hint = "load the module as root: `modprobe overlay`"
+    elif error.errno in {errno.EPERM, errno.EACCES} and user:
+        hint = (
+            "overlay mounts by ordinary users need Linux 5.11 or newer; on Ubuntu 23.10 or newer also "
+            "`sysctl kernel.apparmor_restrict_unprivileged_userns=0` as root"
+        )
+    return PlatformError(
+        f"{len(lowers)} directories cannot be mounted as one overlay",
+        identifier="overlay-unavailable",
+        where=str(error.filename),
+        why=error.strerror,
+        hint=hint,
+    )
