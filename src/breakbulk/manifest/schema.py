@@ -83,12 +83,14 @@ class StoreInstall(_Descriptor, frozen=True, kw_only=True):
 class PypiInstall(_Descriptor, frozen=True, kw_only=True):
     """A Python distribution: `pypi = "name"` or `"name[extra]>=1.2"`, or a direct reference `"name @ https://..."`.
 
-    `version` is a PEP 440 specifier, or a bare version, which means exactly that one.
+    `version` is a PEP 440 specifier, or a bare version, which means exactly that one. With `dependencies = false` what
+    it requires is left out.
     """
 
     pypi: str
     version: str | None = None
     extras: tuple[str, ...] = ()
+    dependencies: bool = True
 
 
 class DebInstall(_Descriptor, frozen=True, kw_only=True):

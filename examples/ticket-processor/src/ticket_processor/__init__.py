@@ -1,0 +1,1 @@
+"""Support tickets, enriched by a sentence-embedding model."""
