@@ -76,6 +76,7 @@ def main() -> None:
     cloud = Cloud.connect(configuration)
     print(f"model ready: all-MiniLM-L6-v2, {DIMENSIONS} dimensions", flush=True)
     count = 0
-    for count, ticket in enumerate(process(cloud, configuration, analyst, drain=arguments.drain), 1):
+    for ticket in process(cloud, configuration, analyst, drain=arguments.drain):
+        count += 1
         print(f"{ticket} enriched", flush=True)
     print(f"{count} tickets enriched")

@@ -1,0 +1,53 @@
+# The handful of things one does here. `make` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml tools/requirements.txt tools/setup | sha256sum | cut -c1-16)
+PYTEST := $(BIN)/pytest -q
+
+.PHONY: help setup lint unit integration test demo bench reference requirements clean
+
+help: ## List what one can do here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## Make .venv with everything, from hashes
+
+$(STAMP): pyproject.toml tools/requirements.txt tools/setup
+	@PYTHON=$(PYTHON) tools/setup $(VENV)
+	@rm -f $(VENV)/.stamp-* && touch $@
+
+lint: setup ## Format, lint, types, layers
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+unit: setup ## Tests that need nothing but this machine
+	@$(PYTEST) -m 'not integration and not cluster' -n auto $(ARGS)
+
+integration: setup ## Tests with real packages, mounts and namespaces
+	@tools/needs
+	@$(PYTEST) -m integration $(ARGS)
+
+test: lint unit integration ## All of the above: what CI runs
+
+demo: setup ## A machine-learning workload that was never an image
+	@tools/demo $(BIN)
+
+bench: setup ## Ratios against peers, as JSON in benchmarks/results
+	@tools/needs bench
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+reference: setup ## Write docs/reference from the code
+	@$(BIN)/python tools/reference.py
+
+requirements: ## Renew tools/requirements.txt (hashes, no addresses)
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --extra keyring --group dev --upgrade pyproject.toml --output-file tools/requirements.txt
+
+clean: ## Remove .venv and caches of tools
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
