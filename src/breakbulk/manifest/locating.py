@@ -1,0 +1,177 @@
+"""Find the line of every key in a TOML text.
+
+TOML parsers give values, not places. This scanner walks a text that a parser has already accepted and notes for each
+key path, tables and array elements included, the line on which it first appears. It guarantees nothing for malformed
+text except that it ends. Counterpart: `reading`, which parses first and asks here where a `Fault` is.
+
+Format: https://toml.io/en/v1.0.0
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_right
+
+from breakbulk.manifest.faults import KeyPath
+
+__all__ = ["Lines", "locate"]
+
+_BLANK = re.compile(r"[ \t]*")
+_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
+_STRING = re.compile(
+    r'''"""(?:[^\\]|\\.)*?"""{0,2}(?!")|'''
+    r"""'''.*?'''(?:'{0,2})(?!')|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""",
+    re.DOTALL,
+)
+_SCALAR = re.compile(r"[^,\]}#\n]+")
+
+
+class Lines:
+    """Lines, counted from 1, by key path."""
+
+    def __init__(self, by_path: dict[KeyPath, int]) -> None:
+        self._by_path = by_path
+
+    def of(self, path: KeyPath) -> int:
+        """Return the line of `path`, or of the nearest table around it; the first line when there is none."""
+        for length in range(len(path), 0, -1):
+            line = self._by_path.get(path[:length])
+            if line is not None:
+                return line
+        return 1
+
+    def __contains__(self, path: KeyPath) -> bool:
+        return path in self._by_path
+
+
+def locate(text: str) -> Lines:
+    """Return the line of every key path in `text`, which must be valid TOML."""
+    scanner = _Scanner(text)
+    scanner.scan()
+    return Lines(scanner.found)
+
+
+class _Scanner:
+    """One pass over a text; `at` is the offset of what comes next."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.found: dict[KeyPath, int] = {}
+        self.newlines = [match.start() for match in re.finditer("\n", text)]
+        self.last_index: dict[KeyPath, int] = {}
+
+    def scan(self) -> None:
+        table: KeyPath = ()
+        while True:
+            self.skip(_GAP)
+            before = self.at
+            if self.at >= len(self.text):
+                return
+            if self.text[self.at] == "[":
+                table = self.header()
+            else:
+                self.pair(table)
+            if self.at == before:  # not TOML: end rather than turn for ever
+                return
+
+    def header(self) -> KeyPath:
+        """Read `[a.b]` or `[[a.b]]`; return the path of the table it opens."""
+        array = self.text.startswith("[[", self.at)
+        line = self.line()
+        self.at += 2 if array else 1
+        path: KeyPath = ()
+        keys = self.dotted_key()
+        for position, key in enumerate(keys):
+            path = (*path, key)
+            self.note(path, line)
+            if array and position == len(keys) - 1:
+                self.last_index[path] = self.last_index.get(path, -1) + 1
+            if path in self.last_index:
+                path = (*path, self.last_index[path])
+        self.note(path, line)
+        self.at = self.text.find("]", self.at) + (2 if array else 1)
+        return path
+
+    def pair(self, table: KeyPath) -> None:
+        """Read `a.b = value`."""
+        line = self.line()
+        path = table
+        for key in self.dotted_key():
+            path = (*path, key)
+            self.note(path, line)
+        self.skip(_BLANK)
+        if self.text.startswith("=", self.at):
+            self.at += 1
+            self.value(path)
+
+    def value(self, path: KeyPath) -> None:
+        self.skip(_BLANK)
+        if self.text.startswith("[", self.at):
+            self.array(path)
+        elif self.text.startswith("{", self.at):
+            self.inline_table(path)
+        else:
+            self.skip(_STRING) or self.skip(_SCALAR)
+
+    def array(self, path: KeyPath) -> None:
+        self.at += 1
+        index = 0
+        while self.more("]"):
+            self.note((*path, index), self.line())
+            self.value((*path, index))
+            index += 1
+
+    def inline_table(self, path: KeyPath) -> None:
+        self.at += 1
+        while self.more("}"):
+            self.pair(path)
+
+    def more(self, closing: str) -> bool:
+        """Step over what separates elements; return whether another one follows."""
+        before = self.at
+        self.skip(_GAP)
+        if self.text.startswith(",", self.at):
+            self.at += 1
+            self.skip(_GAP)
+        if self.text.startswith(closing, self.at):
+            self.at += 1
+            return False
+        first = self.text[before - 1 : before] in {"[", "{"}
+        return self.at < len(self.text) and (first or self.at > before)
+
+    def dotted_key(self) -> list[str]:
+        keys: list[str] = []
+        while True:
+            self.skip(_BLANK)
+            match = _KEY.match(self.text, self.at)
+            if match is None:
+                return keys
+            self.at = match.end()
+            keys.append(_plain(match.group()))
+            self.skip(_BLANK)
+            if not self.text.startswith(".", self.at):
+                return keys
+            self.at += 1
+
+    def skip(self, pattern: re.Pattern[str]) -> bool:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            return False
+        self.at = match.end()
+        return True
+
+    def line(self) -> int:
+        return bisect_right(self.newlines, self.at - 1) + 1 if self.at else 1
+
+    def note(self, path: KeyPath, line: int) -> None:
+        self.found.setdefault(path, line)
+
+
+def _plain(token: str) -> str:
+    """Return a key without its quotes and escapes."""
+    if token[0] in "\"'":
+        return str(tomllib.loads(f"key = {token}")["key"])
+    return token
