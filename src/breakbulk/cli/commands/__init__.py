@@ -1,0 +1,1 @@
+"""One module per command, each with a `command`; `breakbulk.cli.main` loads the one that is called."""

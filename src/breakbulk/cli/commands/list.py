@@ -1,0 +1,116 @@
+"""`breakbulk list`: what is in the environment, from the lock and the store alone.
+
+Answers in a quarter of a second, so it asks no network and imports nothing for drawing tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from breakbulk.cli.declaration import declare
+from breakbulk.cli.invocation import Invocation
+from breakbulk.cli.rendering import Style, columns, count, human_size
+
+if TYPE_CHECKING:
+    from breakbulk.lock.model import Package
+
+__all__ = ["command"]
+
+_HEADER = ("NAME", "VERSION", "FROM", "SIZE", "STATE", "LICENCE")
+_SIZE = _HEADER.index("SIZE")
+_INSTALL = "install."
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A package of the lock, and whether the store of this machine has it."""
+
+    package: Package
+    installed: bool
+
+    @property
+    def installs(self) -> list[str]:
+        """The install ids that ask for the package; none when it is only needed by others."""
+        return [reason.removeprefix(_INSTALL) for reason in self.package.why if reason.startswith(_INSTALL)]
+
+    def document(self) -> dict[str, Any]:
+        package = self.package
+        return {
+            "id": package.id,
+            "name": package.name,
+            "version": package.version,
+            "ecosystem": package.ecosystem,
+            "size_bytes": package.size,
+            "license": package.license,
+            "purl": package.purl,
+            "sha256": package.sha256,
+            "installs": self.installs,
+            "installed": self.installed,
+        }
+
+    def row(self) -> tuple[str, ...]:
+        package = self.package
+        state = "installed" if self.installed else "locked"
+        return (
+            package.name,
+            package.version,
+            package.ecosystem,
+            human_size(package.size),
+            state,
+            package.license or "unknown",
+        )
+
+
+@declare(
+    "list",
+    ("breakbulk list", "Show the packages that the manifest asks for."),
+    ("breakbulk list --all --json", "Show every package of the lock, for a program."),
+)
+@click.option("-a", "--all", "everything", is_flag=True, help="Show what the packages need as well.")
+def command(invocation: Invocation, everything: bool) -> None:
+    """Show the packages of the environment.
+
+    For each: version, where it comes from, the size of its archive, whether this machine's store has it already, and
+    its licence.
+    """
+    from breakbulk.library import running_system
+    from breakbulk.lock.differences import packages_of
+    from breakbulk.store.layout import Layout
+
+    environment = invocation.environment()
+    lock = environment.read_lock()
+    layout = Layout(invocation.settings.store)
+    every = [_Listed(found, layout.tree(found).is_dir()) for found in packages_of(lock, running_system()).values()]
+    listed = [item for item in every if everything or item.installs]
+    waiting = _not_locked(environment.manifest.install, every)
+    outdated = environment.outdated(lock)
+    document = {
+        "manifest": environment.manifest_path,
+        "outdated": outdated,
+        "not_locked": waiting,
+        "packages": [item.document() for item in listed],
+    }
+    invocation.show(document, lambda: _text(listed, waiting, every, invocation.style))
+    if outdated:
+        invocation.suggest(f"breakbulk lock (because {outdated})")
+
+
+def _not_locked(wanted: Iterable[str], every: Sequence[_Listed]) -> list[str]:
+    """Return the install ids of the manifest that no package of the lock is there for."""
+    locked = {install for item in every for install in item.installs}
+    return sorted(set(wanted) - locked)
+
+
+def _text(listed: Sequence[_Listed], waiting: Sequence[str], every: Sequence[_Listed], look: Style) -> str:
+    if not listed and not waiting:
+        return "no packages yet"
+    rows = [item.row() for item in listed] + [(name, "", "", "", "not locked", "") for name in waiting]
+    size = human_size(sum(item.package.size for item in every))
+    others = len(every) - len(listed)
+    more = f" and {count(others, 'package')} they need (--all shows them)" if others else ""
+    total = look.faint(f"{count(len(rows), 'package')}{more}; {size} of archives in all")
+    return f"{columns(_HEADER, rows, look, right=frozenset({_SIZE}))}\n{total}"

@@ -1,0 +1,86 @@
+"""What the shell offers for words that Breakbulk knows: install ids, package names, services.
+
+Called by click while the user types, so it reads files and asks no network, and an environment that cannot be read
+offers nothing instead of an error. Counterpart of the command `completion`, which hooks it into the shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from breakbulk.cli.invocation import Invocation
+from breakbulk.errors import BreakbulkError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from breakbulk.library import Environment
+
+__all__ = ["install_ids", "locked_names", "service_names", "specs", "upgradable_names"]
+
+Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+_SPEC_STARTS = (
+    ("pypi:", "a distribution of a Python index"),
+    ("deb:", "a Debian package"),
+    ("./", "your own source"),
+    ("git+https://", "source in a Git repository"),
+)
+
+
+def specs(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the ways to begin a package to install, and files once a path has begun."""
+    from click.shell_completion import CompletionItem
+
+    if incomplete.startswith((".", "/")):
+        return [CompletionItem(incomplete, type="dir")]
+    return [CompletionItem(start, help=meaning) for start, meaning in _SPEC_STARTS if start.startswith(incomplete)]
+
+
+def _install_ids(environment: Environment) -> Iterable[str]:
+    return environment.manifest.install
+
+
+def _service_names(environment: Environment) -> Iterable[str]:
+    return environment.manifest.services
+
+
+def _locked_names(environment: Environment) -> Iterable[str]:
+    lock = environment.read_lock()
+    return {package.name for system in lock.systems.values() for package in system.packages} if lock else ()
+
+
+def _upgradable_names(environment: Environment) -> Iterable[str]:
+    return {*_install_ids(environment), *_locked_names(environment)}
+
+
+def _offering(names: Callable[[Environment], Iterable[str]]) -> Completer:
+    """Return a completer that offers what `names` finds in the environment that the command line is about."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        invocation = ctx.find_object(Invocation)
+        try:
+            found = names(_environment(invocation)) if invocation else ()
+        except BreakbulkError:
+            return []
+        typed = set(ctx.params.get(parameter.name or "") or ())
+        return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete) and name not in typed]
+
+    return complete
+
+
+def _environment(invocation: Invocation) -> Environment:
+    from breakbulk.library import Environment
+
+    return Environment.open(invocation.directory or Path.cwd(), invocation.settings)
+
+
+install_ids = _offering(_install_ids)
+service_names = _offering(_service_names)
+locked_names = _offering(_locked_names)
+upgradable_names = _offering(_upgradable_names)
