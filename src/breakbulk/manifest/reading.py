@@ -34,6 +34,7 @@ __all__ = [
     "directory_of",
     "find_manifest",
     "from_builtins",
+    "from_tables",
     "manifest_in",
     "parse_document",
     "parse_manifest",
@@ -135,7 +136,7 @@ def parse_document(text: str, file: str) -> Document:
     """Return the manifest in `text` together with it; `file` is its name in errors. Raises `ManifestError`."""
     try:
         values = tomllib.loads(text)
-        manifest = _manifest(values)
+        manifest = from_tables(values)
         rules.check(manifest, complete=not manifest.include.environments)
     except tomllib.TOMLDecodeError as error:
         raise _malformed(error, text, file) from error
@@ -160,15 +161,15 @@ def to_builtins(manifest: Manifest) -> dict[str, Any]:
 def from_builtins(values: Mapping[str, Any]) -> Manifest:
     """Return the manifest that `to_builtins` gave these values for; raise `ManifestError` if they are none."""
     try:
-        manifest = _manifest(values)
+        manifest = from_tables(values)
         rules.check(manifest, complete=not manifest.include.environments)
     except Fault as fault:
         raise fault.error(None) from None
     return manifest
 
 
-def _manifest(values: Mapping[str, Any]) -> Manifest:
-    """Return the manifest of plain values in the shape of the file."""
+def from_tables(values: Mapping[str, Any]) -> Manifest:
+    """Return the manifest of plain values in the shape of the file, its rules unchecked; raise `Fault`."""
     tables = dict(values)
     known = keys_of(Manifest).keys() - {"services-auto-start"}
     for key in tables:
