@@ -10,13 +10,13 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import zstandard
 
 from breakbulk.ecosystems.extraction.names import refusal
 
-__all__ = ["COMPRESSIONS", "PIECE_BYTES", "Stream", "compression_of"]
+__all__ = ["COMPRESSIONS", "PIECE_BYTES", "Readable", "Stream", "compression_of"]
 
 PIECE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
@@ -32,10 +32,17 @@ def compression_of(start: bytes) -> str | None:
     return next((name for magic, name in COMPRESSIONS.items() if start.startswith(magic)), None)
 
 
+class Readable(Protocol):
+    """Whatever gives bytes forwards: a file, or a part of one."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+
+
 class Stream:
     """Uncompressed bytes of `file` from where it stands, once, forwards."""
 
-    def __init__(self, file: BinaryIO, *, archive: str, read_limit: int = PIECE_BYTES) -> None:
+    def __init__(self, file: Readable, *, archive: str, read_limit: int = PIECE_BYTES) -> None:
         self._pieces = _pieces(file, archive)
         self._piece = memoryview(b"")
         self._position = 0
@@ -130,7 +137,7 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
 }
 
 
-def _pieces(file: BinaryIO, archive: str) -> Iterator[bytes]:
+def _pieces(file: Readable, archive: str) -> Iterator[bytes]:
     start = file.read(_READ_BYTES)
     compression = compression_of(start)
     if compression is None:
@@ -140,13 +147,13 @@ def _pieces(file: BinaryIO, archive: str) -> Iterator[bytes]:
     return _streamed(start, file, archive, _DECOMPRESSORS[compression])
 
 
-def _plain(start: bytes, file: BinaryIO) -> Iterator[bytes]:
+def _plain(start: bytes, file: Readable) -> Iterator[bytes]:
     while start:
         yield start
         start = file.read(PIECE_BYTES)
 
 
-def _streamed(data: bytes, file: BinaryIO, archive: str, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+def _streamed(data: bytes, file: Readable, archive: str, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
     """Decompress streams laid one behind the other, as gzip, bzip2 and xz allow; padding between them is zeros."""
     while data:
         decompressor = new()
@@ -174,18 +181,18 @@ def _decompress(decompressor: _Decompressor, data: bytes, archive: str) -> bytes
 class _Ahead:
     """A file with its first bytes given back."""
 
-    def __init__(self, start: bytes, file: BinaryIO) -> None:
+    def __init__(self, start: bytes, file: Readable) -> None:
         self._start = start
         self._file = file
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         if self._start:
             taken, self._start = self._start[:size], self._start[size:]
             return taken
         return self._file.read(size)
 
 
-def _zstd(start: bytes, file: BinaryIO, archive: str) -> Iterator[bytes]:
+def _zstd(start: bytes, file: Readable, archive: str) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
     reader = decompressor.stream_reader(_Ahead(start, file), read_size=_READ_BYTES, read_across_frames=True)  # type: ignore[arg-type]
     while True:

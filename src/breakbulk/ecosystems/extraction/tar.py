@@ -16,7 +16,7 @@ from breakbulk.ecosystems.extraction.budget import Budget
 from breakbulk.ecosystems.extraction.names import member_path, refusal
 from breakbulk.ecosystems.extraction.placing import AS_IS, Placement
 from breakbulk.ecosystems.extraction.rules import STRANGER, Limits, Rules
-from breakbulk.ecosystems.extraction.streams import PIECE_BYTES, Stream
+from breakbulk.ecosystems.extraction.streams import PIECE_BYTES, Readable, Stream
 from breakbulk.ecosystems.extraction.tree import Attributes, Tree
 from breakbulk.ecosystems.interface import Content
 
@@ -27,7 +27,7 @@ _ZEROS = bytes(PIECE_BYTES)
 
 
 def extract_tar(
-    file: BinaryIO,
+    file: Readable,
     into: Path,
     *,
     archive: str,
@@ -53,7 +53,7 @@ def extract_tar(
     return tree.content
 
 
-def read_members(file: BinaryIO, *, archive: str, limit_bytes: int, rules: Rules = STRANGER) -> dict[str, bytes]:
+def read_members(file: Readable, *, archive: str, limit_bytes: int, rules: Rules = STRANGER) -> dict[str, bytes]:
     """Return the regular files of a small tar archive by path, read into memory; above the limit it is a bomb."""
     stream = Stream(file, archive=archive, read_limit=rules.limits.header_bytes)
     budget = Budget(Limits(total_bytes=limit_bytes), archive=archive)
@@ -77,7 +77,7 @@ class _Extraction:
         self._placement = placement
         self._seen: set[str] = set()
 
-    def run(self, file: BinaryIO) -> None:
+    def run(self, file: Readable) -> None:
         stream = Stream(file, archive=self._archive, read_limit=self._rules.limits.header_bytes)
         for member in _members(stream, self._archive, self._tree.budget):
             self._add(member, stream)
