@@ -18,8 +18,9 @@ enter, with their cause kept. This module imports nothing of Breakbulk.
     ├── PlatformError                74   the kernel or machine lacks something
     ├── BuildError                   75   a build back end failed
     ├── ServiceError                 76   a service of the environment failed
-    └── ActivationError              77   a hook failed
-    (126 and 127: a command that cannot be executed, or is not found, as in a shell)
+    ├── ActivationError              77   a hook failed
+    ├── CommandNotExecutableError   126   a command that cannot be executed, as in a shell
+    └── CommandNotFoundError        127   a command that is not in the environment, as in a shell
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ __all__ = [
     "ArchiveError",
     "BreakbulkError",
     "BuildError",
+    "CommandNotExecutableError",
+    "CommandNotFoundError",
     "ConflictError",
     "IntegrityError",
     "LockError",
@@ -185,3 +188,17 @@ class ActivationError(BreakbulkError):
 
     identifier = "activation-failed"
     exit_code = 77
+
+
+class CommandNotExecutableError(BreakbulkError):
+    """A command that exists but cannot be executed."""
+
+    identifier = "command-not-executable"
+    exit_code = 126
+
+
+class CommandNotFoundError(BreakbulkError):
+    """A command that is not in the environment."""
+
+    identifier = "command-not-found"
+    exit_code = 127

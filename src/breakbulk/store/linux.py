@@ -12,6 +12,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -48,6 +53,7 @@ CAP_SYS_ADMIN = 21
 CAP_SETFCAP = 31
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
@@ -67,6 +73,7 @@ FSCONFIG_STRING_MAX = 255
 """The kernel copies at most 256 bytes of a string value, the closing zero included (fs/fsopen.c)."""
 
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_SYS_SIGNALFD4 = {"x86_64": 289, "aarch64": 74}
 _SYS_OPEN_TREE = 428
 _SYS_MOVE_MOUNT = 429
 _SYS_FSOPEN = 430
@@ -146,6 +153,12 @@ def pivot_root(new_root: str | os.PathLike[str], put_old: str | os.PathLike[str]
 def set_parent_death_signal(signal: int) -> None:
     """Have this process signalled when the *thread* that started it ends; PR_SET_PDEATHSIG of prctl(2)."""
     _prctl(_PR_SET_PDEATHSIG, signal, "PR_SET_PDEATHSIG")
+
+
+def set_process_name(name: str) -> None:
+    """Name this process in ps(1), 15 bytes at most; PR_SET_NAME of prctl(2)."""
+    buffer = ctypes.create_string_buffer(name.encode()[:15])
+    _prctl(_PR_SET_NAME, ctypes.addressof(buffer), "PR_SET_NAME")
 
 
 def set_no_new_privileges() -> None:
@@ -233,6 +246,13 @@ def mount_setattr(
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     buffer = ctypes.create_string_buffer(bytes(attributes), size)
     _syscall(_SYS_MOUNT_SETATTR, "mount_setattr", descriptor, b"", flags, buffer, size)
+
+
+def signalfd(signals: Iterable[int]) -> int:
+    """Return a non-blocking descriptor from which the given, blocked signals are read; `man 2 signalfd`."""
+    mask = sum(1 << (number - 1) for number in signals).to_bytes(8, sys.byteorder)
+    machine = _SYS_SIGNALFD4[os.uname().machine]
+    return _syscall(machine, "signalfd", -1, mask, len(mask), os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def syncfs(descriptor: int) -> None:

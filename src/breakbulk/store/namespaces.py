@@ -13,7 +13,7 @@ from pathlib import Path
 from breakbulk.errors import PlatformError
 from breakbulk.store import linux
 
-__all__ = ["isolate", "needs_user_namespace"]
+__all__ = ["isolate", "map_ids", "needs_user_namespace"]
 
 _UNSHARE_HINTS = {
     errno.ENOSPC: "allow more of them: `sysctl user.max_user_namespaces=65536` as root",
@@ -32,7 +32,7 @@ def needs_user_namespace() -> bool:
     return os.geteuid() != 0
 
 
-def isolate(*, user: bool, network: bool, extra: int = 0) -> None:
+def isolate(*, user: bool, network: bool, extra: int = 0, ids: tuple[int, int] | None = None) -> None:
     """Leave the mount, process and IPC namespaces for new ones, and make mounts private.
 
     The process must have one thread. Its next child is process 1 of the new process namespace.
@@ -41,6 +41,7 @@ def isolate(*, user: bool, network: bool, extra: int = 0) -> None:
         user: Enter a user namespace too; `needs_user_namespace` tells when.
         network: Keep the network; otherwise there is not even a loopback that is up.
         extra: Further `linux.CLONE_NEW*`.
+        ids: User and group inside a new user namespace; by default those outside.
 
     Raises:
         PlatformError: `user-namespaces-unavailable`, or `namespaces-unavailable` for root.
@@ -52,17 +53,20 @@ def isolate(*, user: bool, network: bool, extra: int = 0) -> None:
     try:
         linux.unshare(flags)
         if user:
-            _map_identity(uid, gid)
+            map_ids(inside=ids or (uid, gid), outside=(uid, gid))
         linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
     except OSError as error:
         raise _unavailable(error, user=user) from error
 
 
-def _map_identity(uid: int, gid: int) -> None:
-    """Map the own ids to themselves; setgroups(2) must be given up first, see user_namespaces(7)."""
+def map_ids(*, inside: tuple[int, int], outside: tuple[int, int]) -> None:
+    """Map one user and one group into the user namespace just entered.
+
+    setgroups(2) must be given up first, see user_namespaces(7). Raises OSError.
+    """
     Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1\n", encoding="utf-8")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1\n", encoding="utf-8")
+    Path("/proc/self/uid_map").write_text(f"{inside[0]} {outside[0]} 1\n", encoding="utf-8")
+    Path("/proc/self/gid_map").write_text(f"{inside[1]} {outside[1]} 1\n", encoding="utf-8")
 
 
 def _unavailable(error: OSError, *, user: bool) -> PlatformError:
