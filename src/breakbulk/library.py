@@ -66,16 +66,24 @@ class Environment:
         settings: Of this process.
         reporter: Who is told of progress.
         frozen: Never lock: an absent or outdated lock is an error (`--locked`).
+        text: What the manifest is taken to hold, None for what is in the file.
 
     """
 
     def __init__(
-        self, manifest_path: Path, settings: Settings, reporter: Reporter = SILENT, *, frozen: bool = False
+        self,
+        manifest_path: Path,
+        settings: Settings,
+        reporter: Reporter = SILENT,
+        *,
+        frozen: bool = False,
+        text: str | None = None,
     ) -> None:
         self.manifest_path = manifest_path
         self.settings = settings
         self.reporter = reporter
         self.frozen = frozen
+        self._text = text
 
     @classmethod
     def open(
@@ -95,6 +103,13 @@ class Environment:
         found = find_manifest(Path(directory).absolute())
         return cls(found, settings or Settings.load(os.environ), reporter, frozen=frozen)
 
+    def with_text(self, text: str) -> Environment:
+        """Return the environment as it would be if the manifest held `text`; nothing is written.
+
+        `relock(write=False)` tells whether it can be locked, so that manifest and lock change together or not at all.
+        """
+        return Environment(self.manifest_path, self.settings, self.reporter, frozen=self.frozen, text=text)
+
     @property
     def directory(self) -> Path:
         """The project: where the manifest is (for a Flox environment the directory that holds `.flox`)."""
@@ -109,7 +124,7 @@ class Environment:
     @cached_property
     def composed(self) -> Composed:
         """The manifest with its includes, and where each key comes from."""
-        return compose(self.manifest_path)
+        return compose(self.manifest_path, text=self._text)
 
     @property
     def manifest(self) -> Manifest:
@@ -208,6 +223,7 @@ class Environment:
         pure: bool = False,
         network: bool = True,
         environment: Mapping[str, str] | None = None,
+        realised: Realised | None = None,
     ) -> int:
         """Run a command in the environment, or a shell when `command` is None, and return its exit status.
 
@@ -220,11 +236,12 @@ class Environment:
             pure: Show neither the home directory nor the caller's variables.
             network: False gives the command loopback only.
             environment: Variables of the caller, by default those of the settings.
+            realised: What `realise` gave, when it has been called already.
 
         """
         from breakbulk.environment.launching import launch
 
-        realised = self.realise()
+        realised = realised or self.realise()
         return launch(
             self,
             realised.lowers,

@@ -20,7 +20,7 @@ from breakbulk.errors import ManifestError, NotFoundError
 from breakbulk.manifest import rules
 from breakbulk.manifest.faults import Fault, KeyPath, render
 from breakbulk.manifest.merging import CURRENT, Folded, Layer, Override, fold
-from breakbulk.manifest.reading import MANIFEST_NAME, Document, directory_of, manifest_in, read_document
+from breakbulk.manifest.reading import MANIFEST_NAME, Document, directory_of, manifest_in, parse_document, read_document
 from breakbulk.manifest.schema import (
     GitInstall,
     IncludedDirectory,
@@ -70,13 +70,15 @@ def no_hub(included: IncludedRemote) -> Manifest:
     )
 
 
-def compose(path: Path, *, resolve: Resolver = no_hub) -> Composed:
+def compose(path: Path, *, resolve: Resolver = no_hub, text: str | None = None) -> Composed:
     """Return the manifest at `path` with everything that it includes.
+
+    With `text` it is composed as if the file held that: an edit can be judged before it is written.
 
     Raises `ManifestError` with file and line: `include-cycle`, `include-duplicate-name`, `include-too-deep`, and what
     `reading` raises for any of the files; `NotFoundError` for an environment that does not exist.
     """
-    return _Composition(resolve).of_file(path.absolute()).composed
+    return _Composition(resolve).of_file(path.absolute(), text).composed
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,12 @@ class _Composition:
         self.finished: dict[Path, _Part] = {}
         self.open: list[Path] = []
 
-    def of_file(self, path: Path) -> _Part:
+    def of_file(self, path: Path, text: str | None = None) -> _Part:
         identity = path.resolve()
         if identity not in self.finished:
             self.open.append(identity)
-            self.finished[identity] = self._compose(read_document(path), path)
+            document = read_document(path) if text is None else parse_document(text, str(path))
+            self.finished[identity] = self._compose(document, path)
             self.open.pop()
         return self.finished[identity]
 
