@@ -1,0 +1,127 @@
+"""Change one Python dependency of the Airflow environment until its command runs, against an image's whole way."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from images import Engine, registry
+from measure import compare, seconds
+from workplace import AIRFLOW, WORK, breakbulk, copy_environment, locked_packages, rootfs_image
+
+__all__ = ["builder_image", "dockerfile", "measure", "requirements"]
+
+NAME = "tabulate"
+VERSIONS = ("0.8.10", "0.9.0")
+PROBE = ("python3", "-c", f"import {NAME}; print({NAME}.__version__)")
+CERTIFICATES = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+BUILDER = """
+[install]
+python = { deb = "python3" }
+uv = { pypi = "uv" }
+[options]
+suite = "bookworm"
+systems = ["x86_64-linux"]
+"""
+
+
+def measure(rounds: int = 3) -> dict[str, Any]:
+    """Return the figures."""
+    directory = copy_environment(AIRFLOW, "change-dependency")
+    _pin(directory, VERSIONS[1])
+    breakbulk("realise", "-e", str(directory))
+    engine = Engine(WORK / "engine-build")
+    try:
+        builder_image(engine)
+        with registry() as host:
+            ours, theirs = itertools.cycle(VERSIONS), itertools.cycle(VERSIONS)
+            rounds_of_images = _Image(engine, directory, f"{host}/airflow", theirs)
+            rounds_of_images()  # the first build fills the layers before the one that changes
+            figures = compare({"breakbulk": lambda: _ours(directory, next(ours)), "image": rounds_of_images}, rounds)
+    finally:
+        engine.remove()
+    wheels = sum(package["ecosystem"] == "pypi" for package in locked_packages(directory))
+    return {**figures, "wheels": wheels, "must_reach": {"image": ">= 10.0"}}
+
+
+def _ours(directory: Path, version: str) -> float:
+    for tree in (WORK / "store" / "packages").glob(f"*-{NAME}-{version}"):
+        shutil.rmtree(tree)  # as if the version had never been here: it is fetched, unpacked and compiled again
+
+    def change() -> None:
+        _pin(directory, version)
+        printed = breakbulk("run", "-e", str(directory), "--", *PROBE)
+        assert printed.strip() == version, printed
+
+    return seconds(change)
+
+
+def _pin(directory: Path, version: str) -> None:
+    manifest = (AIRFLOW / "breakbulk.toml").read_text()
+    pin = f'[install]\npinned = {{ pypi = "{NAME}", version = "=={version}" }}'
+    (directory / "breakbulk.toml").write_text(manifest.replace("[install]", pin))
+
+
+class _Image:
+    """The image's way: build, push, pull into an empty store, run."""
+
+    def __init__(self, engine: Engine, directory: Path, repository: str, versions: Iterator[str]) -> None:
+        self.engine = engine
+        self.repository = repository
+        self.versions = versions
+        self.context = WORK / "context-airflow"
+        self.wheels = requirements(directory)
+        self.numbers = itertools.count()
+
+    def __call__(self) -> float:
+        version, tag = next(self.versions), f"{self.repository}:{next(self.numbers)}"
+        shutil.rmtree(self.context, ignore_errors=True)
+        self.context.mkdir(parents=True)
+        pinned = [f"{NAME}=={version}" if line.startswith(f"{NAME}==") else line for line in self.wheels]
+        (self.context / "requirements.txt").write_text("\n".join(pinned))
+        shutil.copy(CERTIFICATES, self.context / "certificates.crt")
+        (self.context / "Dockerfile").write_text(dockerfile())
+        empty = Engine(WORK / "engine-node")
+        try:
+            return seconds(lambda: self._ship(empty, tag))
+        finally:
+            empty.remove()
+
+    def _ship(self, node: Engine, tag: str) -> None:
+        self.engine.build(self.context, tag)
+        self.engine.push(tag)
+        node.pull(tag)
+        node.run(tag, *PROBE)
+
+
+def dockerfile(*more: str) -> str:
+    """Return a well-layered Dockerfile: interpreter, then dependencies, then what changes most."""
+    return "\n".join(
+        (
+            "FROM localhost/builder:1",
+            "COPY certificates.crt /etc/ssl/certs/ca-certificates.crt",
+            "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+            "COPY requirements.txt /requirements.txt",
+            "RUN uv pip install --system --break-system-packages --no-deps --compile-bytecode -r /requirements.txt",
+            *more,
+            "",
+        )
+    )
+
+
+def requirements(directory: Path) -> list[str]:
+    """Return the locked wheels as exact requirements."""
+    return [f"{p['name']}=={p['version']}" for p in locked_packages(directory) if p["ecosystem"] == "pypi"]
+
+
+def builder_image(engine: Engine) -> None:
+    """Build the image that the Dockerfile starts from: the same Debian packages, and uv."""
+    directory = WORK / "builder"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "breakbulk.toml").write_text(BUILDER)
+    breakbulk("realise", "-e", str(directory))
+    rootfs_image(engine, directory, "localhost/builder:1")

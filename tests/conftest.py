@@ -1,0 +1,42 @@
+"""What all tests share: a cache outside the tree, settings that never touch the user's store, and no hidden skips."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from breakbulk.settings import Settings
+
+CACHE = Path(os.environ.get("BREAKBULK_TEST_CACHE", Path.home() / ".cache" / "breakbulk-tests"))
+
+
+@pytest.fixture(scope="session")
+def shared_cache() -> Path:
+    """Indices, archives and locations that may be had again: kept between runs, so that a run asks little of mirrors."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    return CACHE
+
+
+@pytest.fixture
+def settings(tmp_path: Path, shared_cache: Path) -> Settings:
+    """Settings with a store of the test's own and the shared cache."""
+    return replace(Settings.load(os.environ), store=tmp_path / "store", cache=shared_cache)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where CI runs and a test was skipped: a skip that nobody sees is a test that nobody has."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("CI") and skipped:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep the caller's settings out of the tests."""
+    for variable, _ in Settings.documented():
+        monkeypatch.delenv(variable, raising=False)
+    yield
