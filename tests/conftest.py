@@ -1,7 +1,6 @@
 """What all tests share: a cache outside the tree, settings that never touch the user's store, and no hidden skips."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ CACHE = Path(os.environ.get("BREAKBULK_TEST_CACHE", Path.home() / ".cache" / "br
 
 @pytest.fixture(scope="session")
 def shared_cache() -> Path:
-    """Indices, archives and locations that may be had again: kept between runs, so that a run asks little of mirrors."""
+    """Indices and locations that can be had again, kept between runs: a run asks little of mirrors."""
     CACHE.mkdir(parents=True, exist_ok=True)
     return CACHE
 
@@ -35,8 +34,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the caller's settings out of the tests."""
     for variable, _ in Settings.documented():
         monkeypatch.delenv(variable, raising=False)
-    yield

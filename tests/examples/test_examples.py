@@ -80,7 +80,8 @@ def test_the_embedding_is_that_of_the_published_model(example) -> None:
     tickets = example("ticket-processor")
     program = (
         "from ticket_processor.embedding import Embedder\n"
-        "v = Embedder().embed(['The weather is lovely today.', \"It's so sunny outside!\", 'He drove to the stadium.'])\n"
+        "lines = ['The weather is lovely today.', \"It's so sunny outside!\", 'He drove to the stadium.']\n"
+        "v = Embedder().embed(lines)\n"
         "print(*(f'{x:.4f}' for x in (v[0] @ v[1], v[0] @ v[2], v[1] @ v[2])))"
     )
     assert tickets("run", "--", "python", "-c", program).split() == ["0.6660", "0.1046", "0.1411"]
