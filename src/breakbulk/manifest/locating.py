@@ -1,8 +1,9 @@
-"""Find the line of every key in a TOML text.
+"""Find the place of every key in a TOML text.
 
 TOML parsers give values, not places. This scanner walks a text that a parser has already accepted and notes for each
-key path, tables and array elements included, the line on which it first appears. It guarantees nothing for malformed
-text except that it ends. Counterpart: `reading`, which parses first and asks here where a `Fault` is.
+key path, tables and array elements included, the line on which it first appears, and for each header and pair where its
+text begins and ends. It guarantees nothing for malformed text except that it ends. Counterparts: `reading`, which
+parses first and asks here where a `Fault` is, and `editing`, which changes these pieces of text and no others.
 
 Format: https://toml.io/en/v1.0.0
 """
@@ -12,10 +13,12 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
 
 from breakbulk.manifest.faults import KeyPath
 
-__all__ = ["Lines", "locate"]
+__all__ = ["Lines", "Piece", "dissect", "locate"]
 
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -26,6 +29,20 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _SCALAR = re.compile(r"[^,\]}#\n]+")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A header `[a.b]`, a pair `a.b = value` on lines of its own, or a pair inside an inline table.
+
+    `start` and `end` are offsets of its text, without blanks and comments around it; `value` is where the value begins.
+    """
+
+    kind: Literal["header", "pair", "inline"]
+    path: KeyPath
+    start: int
+    value: int
+    end: int
 
 
 class Lines:
@@ -53,6 +70,13 @@ def locate(text: str) -> Lines:
     return Lines(scanner.found)
 
 
+def dissect(text: str) -> list[Piece]:
+    """Return the headers and pairs of `text`, which must be valid TOML, in the order in which they end."""
+    scanner = _Scanner(text)
+    scanner.scan()
+    return scanner.pieces
+
+
 class _Scanner:
     """One pass over a text; `at` is the offset of what comes next."""
 
@@ -61,6 +85,7 @@ class _Scanner:
         self.at = 0
         self.found: dict[KeyPath, int] = {}
         self.newlines = [match.start() for match in re.finditer("\n", text)]
+        self.pieces: list[Piece] = []
         self.last_index: dict[KeyPath, int] = {}
 
     def scan(self) -> None:
@@ -73,14 +98,14 @@ class _Scanner:
             if self.text[self.at] == "[":
                 table = self.header()
             else:
-                self.pair(table)
+                self.pair(table, "pair")
             if self.at == before:  # not TOML: end rather than turn for ever
                 return
 
     def header(self) -> KeyPath:
         """Read `[a.b]` or `[[a.b]]`; return the path of the table it opens."""
         array = self.text.startswith("[[", self.at)
-        line = self.line()
+        line, start = self.line(), self.at
         self.at += 2 if array else 1
         path: KeyPath = ()
         keys = self.dotted_key()
@@ -93,11 +118,12 @@ class _Scanner:
                 path = (*path, self.last_index[path])
         self.note(path, line)
         self.at = self.text.find("]", self.at) + (2 if array else 1)
+        self.pieces.append(Piece("header", path, start, self.at, self.at))
         return path
 
-    def pair(self, table: KeyPath) -> None:
+    def pair(self, table: KeyPath, kind: Literal["pair", "inline"]) -> None:
         """Read `a.b = value`."""
-        line = self.line()
+        line, start = self.line(), self.at
         path = table
         for key in self.dotted_key():
             path = (*path, key)
@@ -105,7 +131,10 @@ class _Scanner:
         self.skip(_BLANK)
         if self.text.startswith("=", self.at):
             self.at += 1
+            self.skip(_BLANK)
+            value = self.at
             self.value(path)
+            self.pieces.append(Piece(kind, path, start, value, value + len(self.text[value : self.at].rstrip())))
 
     def value(self, path: KeyPath) -> None:
         self.skip(_BLANK)
@@ -127,7 +156,7 @@ class _Scanner:
     def inline_table(self, path: KeyPath) -> None:
         self.at += 1
         while self.more("}"):
-            self.pair(path)
+            self.pair(path, "inline")
 
     def more(self, closing: str) -> bool:
         """Step over what separates elements; return whether another one follows."""
