@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from breakbulk.store.base import shell_tree as tree
-from breakbulk.store.base.shell_conditions import compare_versions, negation
+from breakbulk.store.base.shell_conditions import compare_versions, condition, negation
 from breakbulk.store.base.shell_expansion import Expander, pattern_of
 from breakbulk.store.base.shell_outputs import find_program, printed
 from breakbulk.store.base.shell_state import UNKNOWN, Invocation, Outcome, State, is_known
@@ -137,9 +137,9 @@ class _Walk:
 
     def _condition(self, node: tree.If) -> Outcome:
         doubtful = False
-        for condition, body in node.branches:
+        for question, body in node.branches:
             with self._doubt(doubtful):
-                outcome = self.script(condition)
+                outcome = self.script(question)
                 if outcome is True:
                     self.script(body)
                     return None
