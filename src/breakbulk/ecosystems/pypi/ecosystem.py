@@ -1,0 +1,129 @@
+"""PyPI and whatever speaks like it, as the rest of Breakbulk sees it: resolve, locate, unpack.
+
+The counterpart is `ecosystems.interface`. Instances are cheap, hold what configured indexes were found, and may be used
+from several threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
+from breakbulk.ecosystems.pypi.facts import Facts, Wheel, archive_path, gather, local_path
+from breakbulk.ecosystems.pypi.indexes import ConfiguredIndexes
+from breakbulk.ecosystems.pypi.listing import wheel_listing
+from breakbulk.ecosystems.pypi.locating import search_indexes
+from breakbulk.ecosystems.pypi.locations import recall
+from breakbulk.ecosystems.pypi.requirements import direct_reference
+from breakbulk.ecosystems.pypi.resolution import resolve_requirements
+from breakbulk.ecosystems.pypi.transport import Transport
+from breakbulk.ecosystems.pypi.wheels import unpack_wheel
+from breakbulk.errors import LockError
+from breakbulk.lock.model import Package, Python
+from breakbulk.manifest.schema import Install
+from breakbulk.reporting import SILENT, Reporter
+from breakbulk.settings import Settings
+
+__all__ = ["Pypi"]
+
+
+class Pypi:
+    """Distributions as wheels, from the indexes that the user's pip and uv are configured for."""
+
+    def __init__(self) -> None:
+        self._configured = ConfiguredIndexes()
+
+    def resolve(self, request: Request, settings: Settings, reporter: Reporter) -> Resolution:
+        """Return the wheels that satisfy `request` and everything they need; see `resolution` for the errors."""
+        return resolve_requirements(request, settings, reporter, self._reader(settings, reporter))
+
+    def locate(self, package: Package, install: Install | None, settings: Settings) -> Iterator[Location]:
+        """Yield where a wheel may be had: kept here, named by the manifest, seen before, then what the indexes say.
+
+        The indexes are asked only if the caller has tried the places before. Raises `NetworkError` then.
+        """
+        kept = archive_path(package.sha256, settings)
+        if kept.is_file():
+            yield Location(path=kept)
+        addresses = [address] if (address := direct_reference(install, settings.environment)) else []
+        tried = dict.fromkeys((*addresses, *recall(package.sha256, settings)))
+        yield from self._places(tried, settings)
+        if package.source is None:
+            with self._connect(settings) as transport:
+                found = self._search(_wheel(package, install, settings), settings, transport)
+                yield from self._places((each for each in found if each not in tried), settings)
+
+    def unpack(self, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
+        """Unpack a verified wheel into the empty directory `into`; see `wheels` for the errors."""
+        tag = package.python or (python.tag if python else "")
+        version = minor_version(tag, package)
+        return unpack_wheel(archive, name=package.name, python=version, tag=tag, into=into, file=package.file)
+
+    def listing(
+        self, package: Package, install: Install | None, settings: Settings, reporter: Reporter = SILENT
+    ) -> dict[str, str]:
+        """Return every path that a locked wheel will own to a word that tells equal content from different."""
+        return self.listings([(package, install)], settings, reporter)[package.id]
+
+    def listings(
+        self,
+        packages: Iterable[tuple[Package, Install | None]],
+        settings: Settings,
+        reporter: Reporter = SILENT,
+    ) -> dict[str, dict[str, str]]:
+        """Return the listings of many wheels by package id, those that are not cached read side by side."""
+        packages = tuple(packages)
+        facts = self._reader(settings, reporter)([_wheel(*each, settings) for each in packages])
+        return {package.id: _listing(package, facts[package.sha256]) for package, _ in packages}
+
+    def _reader(self, settings: Settings, reporter: Reporter) -> Callable[[Iterable[Wheel]], Mapping[str, Facts]]:
+        return lambda wheels: gather(
+            wheels,
+            settings,
+            reporter,
+            lambda: self._connect(settings),
+            lambda wheel, transport: self._search(wheel, settings, transport),
+        )
+
+    def _connect(self, settings: Settings) -> Transport:
+        return Transport(self._configured.get(settings).credentials, settings)
+
+    def _search(self, wheel: Wheel, settings: Settings, transport: Transport) -> Iterator[str]:
+        indexes = self._configured.get(settings).indexes
+        return search_indexes(wheel.name, wheel.file, wheel.sha256, indexes, transport)
+
+    def _places(self, addresses: Iterable[str], settings: Settings) -> Iterator[Location]:
+        for address in addresses:
+            path = local_path(address)
+            if path is not None:
+                if path.is_file():
+                    yield Location(path=path)
+            else:
+                yield Location(url=address, headers=self._configured.get(settings).credentials.headers(address))
+
+
+def minor_version(tag: str, package: Package) -> str:
+    """Return the version that a tag stands for: 3.11 for `cpython-311`; raise `LockError` when it stands for none."""
+    match = re.fullmatch(r"cpython-(\d)(\d+)", tag)
+    if match is None:
+        raise LockError(
+            f"the lock does not say for which Python {package.name} is",
+            identifier="wheel-without-python",
+            where=package.file,
+            why=f"its `python` is {tag!r}",
+            hint="lock again with `breakbulk lock`",
+        )
+    return f"{match[1]}.{match[2]}"
+
+
+def _wheel(package: Package, install: Install | None, settings: Settings) -> Wheel:
+    direct = direct_reference(install, settings.environment)
+    addresses = ((direct,) if direct else ()) + tuple(recall(package.sha256, settings))
+    return Wheel(package.name, package.file, package.sha256, addresses)
+
+
+def _listing(package: Package, facts: Facts) -> dict[str, str]:
+    tag = package.python or ""
+    return wheel_listing(facts, minor_version(tag, package), tag)

@@ -1,0 +1,47 @@
+"""Where wheels have been seen, by digest: what the lock leaves out, kept in the cache.
+
+The lock names files and digests, so that it works with any mirror. The addresses that resolving learned are remembered here,
+without credentials; whoever has another cache asks its own indexes. Losing this costs a request, nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from breakbulk.ecosystems.pypi.pylock import Chosen
+from breakbulk.settings import Settings
+
+__all__ = ["recall", "remember"]
+
+
+def remember(chosen: Iterable[Chosen], settings: Settings) -> None:
+    """Keep the addresses of the chosen wheels, the newest before those known already."""
+    for each in chosen:
+        known = recall(each.sha256, settings)
+        addresses = list(dict.fromkeys((*each.addresses, *known)))
+        if addresses != known:
+            _write(_path(each.sha256, settings), msgspec.json.encode(addresses))
+
+
+def recall(sha256: str, settings: Settings) -> list[str]:
+    """Return the addresses at which a wheel has been seen, best first."""
+    try:
+        return msgspec.json.decode(_path(sha256, settings).read_bytes(), type=list[str])
+    except (OSError, msgspec.DecodeError):  # never seen, or half written: the indexes are asked
+        return []
+
+
+def _path(sha256: str, settings: Settings) -> Path:
+    return settings.cache / "locations" / sha256[:2] / sha256
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    os.replace(file.name, path)

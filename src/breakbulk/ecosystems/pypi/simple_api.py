@@ -1,0 +1,103 @@
+"""The Simple API of package indexes: which files a project has, and where.
+
+Asked only for wheels whose address nobody remembers, and to look a name up. JSON where the index speaks it, HTML otherwise.
+
+Format: https://packaging.python.org/specifications/simple-repository-api/ (PEP 503, 629, 691, 700).
+"""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from urllib.parse import unquote, urljoin, urlsplit
+
+import msgspec
+
+from breakbulk.ecosystems.pypi.pylock import without_credentials
+from breakbulk.ecosystems.pypi.transport import Answer, Transport
+from breakbulk.errors import NetworkError
+
+__all__ = ["ProjectFile", "files_of_page", "project_files"]
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+
+
+class ProjectFile(msgspec.Struct, frozen=True):
+    """A file of a project: its address, and its SHA-256 where the index gives one."""
+
+    name: str
+    url: str
+    sha256: str | None = None
+
+
+class _JsonFile(msgspec.Struct):
+    filename: str
+    url: str
+    hashes: dict[str, str] = {}
+
+
+class _JsonPage(msgspec.Struct):
+    files: list[_JsonFile] = []
+
+
+def project_files(index: str, name: str, transport: Transport) -> list[ProjectFile]:
+    """Return the files of the project `name` (normalised) on `index`; none when it does not know the project."""
+    return files_of_page(f"{index.rstrip('/')}/{name}/", transport)
+
+
+def files_of_page(url: str, transport: Transport) -> list[ProjectFile]:
+    """Return the files that the page at `url` links to, none when there is no such page; raise `NetworkError`."""
+    answer = transport.get(url, {"Accept": _ACCEPT})
+    if answer.status in {404, 410}:
+        return []
+    if answer.status != 200:
+        raise _nonsense(url, f"it answers with status {answer.status}")
+    if "json" in answer.headers.get("content-type", ""):
+        return _of_json(answer, url)
+    links = _Links()
+    links.feed(answer.body.decode("utf-8", "replace"))
+    return [_of_link(urljoin(links.base or answer.url, href)) for href in links.found]
+
+
+def _of_json(answer: Answer, url: str) -> list[ProjectFile]:
+    try:
+        page = msgspec.json.decode(answer.body, type=_JsonPage)
+    except msgspec.DecodeError as error:
+        raise _nonsense(url, str(error)) from error
+    return [
+        ProjectFile(each.filename, without_credentials(urljoin(answer.url, each.url)), each.hashes.get("sha256"))
+        for each in page.files
+    ]
+
+
+def _of_link(link: str) -> ProjectFile:
+    parts = urlsplit(link)
+    algorithm, _, digest = parts.fragment.partition("&")[0].partition("=")
+    name = unquote(parts.path.rpartition("/")[2])
+    return ProjectFile(name, without_credentials(link), digest if algorithm == "sha256" else None)
+
+
+def _nonsense(url: str, why: str) -> NetworkError:
+    return NetworkError(
+        "a package index answers what is no Simple API",
+        identifier="index-unreachable",
+        where=without_credentials(url),
+        why=why,
+        hint="check the index's address in uv's or pip's configuration; it usually ends in /simple",
+    )
+
+
+class _Links(HTMLParser):
+    """Collects the links of a page and its base address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.base: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take `href` of `a` and `base`."""
+        href = dict(attrs).get("href")
+        if href and tag == "a":
+            self.found.append(href)
+        elif href and tag == "base":
+            self.base = href
