@@ -109,7 +109,7 @@ def _check_lengths(raw: str, parts: list[str], archive: str, rules: Rules) -> No
 
 
 def _printable(text: str) -> str:
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in text)
 
 
 _HINTS = {

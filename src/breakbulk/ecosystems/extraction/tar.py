@@ -63,7 +63,7 @@ def read_members(file: Readable, *, archive: str, limit_bytes: int, rules: Rules
         budget.count_member(path)
         if member.isreg():
             budget.count_bytes(member.size)
-            found[path] = b"".join(_data(stream, member))
+            found[path] = b"".join(_data(stream, member, archive))
     return found
 
 
@@ -90,7 +90,9 @@ class _Extraction:
         if path is None:
             return
         if member.isreg():
-            self._tree.file(path, _data(stream, member), _attributes(member), sparse=member.sparse is not None)
+            self._tree.file(
+                path, _data(stream, member, self._archive), _attributes(member), sparse=member.sparse is not None
+            )
         elif member.isdir():
             self._tree.directory(path, _attributes(member))
         elif member.issym():
@@ -167,20 +169,22 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
         return None
 
 
-def _data(stream: Stream, member: tarfile.TarInfo) -> Iterator[memoryview | bytes]:
+def _data(stream: Stream, member: tarfile.TarInfo, archive: str) -> Iterator[memoryview | bytes]:
     """Yield the bytes of a file, of a sparse one with its holes as zeros."""
     if member.sparse is None:
         yield from stream.chunks(member.size, member.name)
         return
     position = 0
     for offset, size in cast("list[tuple[int, int]]", member.sparse):
-        if offset < position or size < 0:
-            raise tarfile.ReadError("a sparse file goes backwards")
+        if size == 0:  # GNU tar marks a hole at the end with one
+            continue
+        if offset < position or size < 0 or offset + size > member.size:
+            raise refusal(
+                "a sparse file is damaged", identifier="archive-truncated", archive=archive, member=member.name
+            )
         yield from _zeros(offset - position)
         yield from stream.chunks(size, member.name)
         position = offset + size
-    if position > member.size:
-        raise tarfile.ReadError("a sparse file is longer than it says")
     yield from _zeros(member.size - position)
 
 

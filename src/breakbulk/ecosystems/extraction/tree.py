@@ -65,7 +65,7 @@ class Tree:
         self.budget = Budget(rules.limits, archive=archive, packed_bytes=packed_bytes)
         self._archive = archive
         self._rules = rules
-        self._directories: dict[str, Attributes] = {}
+        self._directories: dict[str, Attributes] = {"": _IMPLIED}
         self._names: dict[str, str] = {}
         self._is_root = os.geteuid() == 0
         self._root = os.open(into, _DIRECTORY)

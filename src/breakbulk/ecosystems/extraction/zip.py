@@ -44,7 +44,7 @@ def extract_zip(
     with Tree(into, archive=archive, rules=rules, packed_bytes=packed_bytes) as tree:
         try:
             with zipfile.ZipFile(file) as opened:
-                _check_layout(opened.infolist(), archive)
+                _check_layout(opened.infolist(), archive, packed_bytes)
                 _Extraction(tree, opened, archive, rules, placement).run()
         except _DAMAGED as error:
             raise _refuse(
@@ -106,8 +106,10 @@ def _refuse(
     return refusal(message, identifier=identifier, archive=archive, member=member, why=why)
 
 
-def _check_layout(members: list[zipfile.ZipInfo], archive: str) -> None:
+def _check_layout(members: list[zipfile.ZipInfo], archive: str, packed_bytes: int) -> None:
     for member in members:
+        if not 0 <= member.header_offset <= member.header_offset + member.compress_size <= packed_bytes:
+            raise _refuse("a member is outside of the archive", "archive-truncated", archive, member.orig_filename)
         if member.flag_bits & _ENCRYPTED:
             raise _refuse("a member is encrypted", "archive-unsupported", archive, member.orig_filename)
     for earlier, later in pairwise(sorted(members, key=lambda member: member.header_offset)):
