@@ -71,10 +71,6 @@ def _check_pypi(install: PypiInstall, path: KeyPath) -> None:
                     hint='write "name", "name[extra]>=1.2" or "name @ https://..."') from None  # fmt: skip
     if requirement.url:
         texts.no_credentials(requirement.url, (*path, "pypi"))
-    if requirement.marker:
-        raise Fault(
-            (*path, "pypi"), "carries an environment marker", hint='write the part before ";" and use `systems`'
-        )
     if install.version is not None:
         if requirement.specifier or requirement.url:
             raise Fault((*path, "version"), "cannot stand beside a version in `pypi`", hint="keep one of the two")

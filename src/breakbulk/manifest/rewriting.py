@@ -14,7 +14,7 @@ from typing import Any
 from breakbulk.manifest.faults import KeyPath
 from breakbulk.manifest.locating import Piece, dissect
 
-__all__ = ["changed", "inserted", "removed"]
+__all__ = ["add_comment", "changed", "inserted", "removed", "statement"]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _COMMENT_LINES = re.compile(r"(?:[ \t]*#[^\n]*\n)*")
@@ -56,38 +56,47 @@ def inserted(text: str, name: str, descriptor: dict[str, Any]) -> str:
     pieces = dissect(text)
     root = next((p for p in pieces if p.path == ("install",) and p.kind == "pair"), None)
     if root is not None:
-        return _inserted_inline(text, root, _statement(name, descriptor))
+        return _inserted_inline(text, root, statement(name, descriptor))
     headers = [p for p in pieces if p.kind == "header"]
     table = next((p for p in headers if p.path == ("install",)), None)
     if table is not None:
-        line = _line(text, _statement(name, descriptor), table, pieces)
+        line = _line(text, statement(name, descriptor), table, pieces)
         return _insert_line(text, _end_of_table(text, table, pieces), line)
     dotted = [p for p in pieces if p.path[0] == "install" and p.kind == "pair" and not _inside(p, headers)]
     if dotted:
-        return _insert_line(text, _line_end(text, dotted[-1].end), f"install.{_statement(name, descriptor)}")
-    return _inserted_table(text, _statement(name, descriptor))
+        return _insert_line(text, _line_end(text, dotted[-1].end), f"install.{statement(name, descriptor)}")
+    return _inserted_table(text, statement(name, descriptor))
 
 
-def _inserted_inline(text: str, root: Piece, statement: str) -> str:
+def add_comment(text: str, comment: str) -> str:
+    """Return `text` with a comment line below the installs of its table `[install]`, at the top where it has none."""
+    pieces = dissect(text)
+    table = next((p for p in pieces if p.path == ("install",) and p.kind == "header"), None)
+    if table is None:
+        return _insert_line(text, 0, f"# {comment}")
+    return _insert_line(text, _end_of_table(text, table, pieces), f"# {comment}")
+
+
+def _inserted_inline(text: str, root: Piece, entry: str) -> str:
     closing = root.end - 1
     before = text[:closing].rstrip()
     separator = " " if before.endswith("{") else ", "
-    return f"{before}{separator}{statement} }}{text[root.end :]}"
+    return f"{before}{separator}{entry} }}{text[root.end :]}"
 
 
-def _inserted_table(text: str, statement: str) -> str:
+def _inserted_table(text: str, entry: str) -> str:
     """Return `text` with a table `[install]` at its end."""
     newline = _newline(text)
     if text and not text.endswith("\n"):
         text += newline
     gap = newline if text.strip() else ""
-    return f"{text}{gap}[install]{newline}{statement}{newline}"
+    return f"{text}{gap}[install]{newline}{entry}{newline}"
 
 
-def _line(text: str, statement: str, table: Piece, pieces: list[Piece]) -> str:
-    """Return `statement` indented like the pairs of `table`."""
+def _line(text: str, entry: str, table: Piece, pieces: list[Piece]) -> str:
+    """Return `entry` indented like the pairs of `table`."""
     sibling = next((p for p in _pairs_of(table, pieces)), table)
-    return text[_line_start(text, sibling.start) : sibling.start] + statement
+    return text[_line_start(text, sibling.start) : sibling.start] + entry
 
 
 def _end_of_table(text: str, table: Piece, pieces: list[Piece]) -> int:
@@ -175,7 +184,7 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _statement(name: str, descriptor: dict[str, Any]) -> str:
+def statement(name: str, descriptor: dict[str, Any]) -> str:
     """Return an install as one line: `jq.deb = "jq"`, with more keys `jq = { deb = "jq", version = "1.6*" }`."""
     key = name if _BARE_KEY.fullmatch(name) else _value(name)
     if len(descriptor) == 1:
@@ -185,7 +194,9 @@ def _statement(name: str, descriptor: dict[str, Any]) -> str:
 
 
 def _inline(descriptor: dict[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in descriptor.items()) + " }"
+    """Return a descriptor as an inline table; what the package is comes before where and how it is installed."""
+    keys = sorted(descriptor, key=lambda key: key in {"systems", "priority"})
+    return "{ " + ", ".join(f"{key} = {_value(descriptor[key])}" for key in keys) + " }"
 
 
 def _value(value: Any) -> str:

@@ -1,0 +1,183 @@
+"""Make a manifest from a requirements file of pip.
+
+Format: https://pip.pypa.io/en/stable/reference/requirements-file-format/ . Requirements become `pypi` installs with
+their markers, `-e` and directories `path` installs, `git+` addresses `git` installs, `-c` files `options.constraints`;
+files named by `-r` are read in place. Hashes are dropped, as the lock has its own; options that choose an index are
+dropped too, as indices are configuration and never part of a manifest. Comments say so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from breakbulk.errors import ManifestError, UsageError
+from breakbulk.manifest.importing.drafting import DEFAULT_SUITE, DEFAULT_SYSTEMS, Draft, read_text
+from breakbulk.manifest.schema import PypiInstall
+from breakbulk.manifest.specs import parse_spec
+
+__all__ = ["from_requirements"]
+
+_CONTINUATION = re.compile(r"\\\r?\n")
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_HASH = re.compile(r"\s+--(?:hash|global-option|config-settings?)(?:=|\s+)\S+")
+_EXTRAS = re.compile(r"\[(?P<extras>[^\]]*)\]$")
+_INDEX_OPTIONS = {"-i", "--index-url", "--pypi-url", "--extra-index-url", "-f", "--find-links", "--no-index"}
+_INDEX_OPTIONS |= {"--trusted-host"}
+_FILE_OPTIONS = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c", "-e": "-e", "--editable": "-e"}
+
+
+class _Line(NamedTuple):
+    text: str
+    number: int
+
+
+def from_requirements(
+    path: Path, *, suite: str = DEFAULT_SUITE, systems: Sequence[str] = DEFAULT_SYSTEMS
+) -> str:  # fmt: skip
+    """Return a manifest, to stand in the directory of the requirements file `path`, that installs the same.
+
+    Raises `NotFoundError` for a file that does not exist, `ManifestError` (`import-requirement`) with file and line
+    for a requirement that cannot be understood.
+    """
+    draft = Draft(f"Made from {path.name}.")
+    reader = _Reader(draft, path.parent)
+    reader.read(path)
+    if reader.constraints:
+        draft.option("constraints", reader.constraints)
+    return draft.text(suite, systems)
+
+
+class _Reader:
+    """Reads one file and those it names into a draft."""
+
+    def __init__(self, draft: Draft, directory: Path) -> None:
+        self.draft = draft
+        self.directory = directory
+        self.constraints: list[str] = []
+        self.read_already: set[Path] = set()
+        self.said: set[str] = set()
+
+    def read(self, path: Path) -> None:
+        if path.resolve() in self.read_already:
+            return
+        self.read_already.add(path.resolve())
+        for line in _lines(read_text(path)):
+            try:
+                self.take(line.text, path)
+            except (UsageError, InvalidRequirement) as error:
+                message = error.message if isinstance(error, UsageError) else str(error).splitlines()[0]
+                raise ManifestError(
+                    f"{line.text!r} is no requirement",
+                    identifier="import-requirement",
+                    where=f"{path}:{line.number}",
+                    why=message,
+                    hint="correct the line, or take it out and install the package afterwards",
+                ) from None
+
+    def take(self, text: str, path: Path) -> None:
+        if not text.startswith("-"):
+            self.requirement(text)
+            return
+        option, value = _option(text)
+        kind = _FILE_OPTIONS.get(option)
+        if kind == "-r" and "://" not in value:
+            self.read(path.parent / value)
+        elif kind == "-c" and "://" not in value:
+            self.constraints.append(self.relative(path.parent / value))
+        elif kind == "-e":
+            self.requirement(value)
+        elif option in _INDEX_OPTIONS:
+            self.say("Which index packages come from is configuration (uv.toml, pip.conf), not part of a manifest.")
+        else:
+            self.draft.comment(f"not taken over: {option}" + (f" {value}" if value and "://" not in value else ""))
+
+    def requirement(self, text: str) -> None:
+        stripped = _HASH.sub("", text).strip()
+        if stripped != text.strip():
+            self.say("The hashes of the requirements are dropped: the lock has its own.")
+        if _is_path(stripped):
+            self.path(stripped)
+        elif stripped.startswith("git+"):
+            self.git(stripped)
+        elif "://" in stripped.partition("@")[0]:
+            self.address(stripped)
+        else:
+            self.named(Requirement(stripped), stripped)
+
+    def named(self, requirement: Requirement, text: str) -> None:
+        if requirement.url and requirement.url.startswith("git+"):
+            self.git(requirement.url, name=requirement.name, extras=tuple(sorted(requirement.extras)))
+            return
+        spec = parse_spec(f"pypi:{text}")
+        self.draft.install(canonicalize_name(requirement.name), spec.install)
+
+    def path(self, text: str) -> None:
+        text = urllib.parse.unquote(text.removeprefix("file://")).partition(";")[0].strip()
+        match = _EXTRAS.search(text)
+        extras = tuple(extra.strip() for extra in match["extras"].split(",")) if match else ()
+        spec = parse_spec(_EXTRAS.sub("", text), directory=self.directory)
+        self.draft.install(spec.id, msgspec.structs.replace(spec.install, extras=extras))
+
+    def git(self, text: str, *, name: str | None = None, extras: tuple[str, ...] = ()) -> None:
+        spec = parse_spec(text)
+        self.draft.install(name or spec.id, msgspec.structs.replace(spec.install, extras=extras))
+
+    def address(self, text: str) -> None:
+        """Take a bare address: a wheel says its own name, anything else has none."""
+        file = PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(text).path)).name
+        try:
+            name = str(parse_wheel_filename(file)[0])
+        except InvalidWheelFilename:
+            self.draft.comment(f"not taken over, as only wheels can be installed from an address: {file}")
+            return
+        self.draft.install(name, PypiInstall(pypi=f"{name} @ {text}"))
+
+    def relative(self, file: Path) -> str:
+        return os.path.relpath(file, self.directory)
+
+    def say(self, text: str) -> None:
+        """Comment on something once."""
+        if text not in self.said:
+            self.said.add(text)
+            self.draft.comment(text)
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield the logical lines: continued ones joined, comments and empty ones left out."""
+    number = 1
+    pending: list[str] = []
+    for index, raw in enumerate(text.splitlines(keepends=True), start=1):
+        number = number if pending else index
+        if _CONTINUATION.search(raw) and not raw.lstrip().startswith("#"):
+            pending.append(_CONTINUATION.sub("", raw))
+            continue
+        whole = _COMMENT.sub("", "".join([*pending, raw]).rstrip("\r\n")).strip()
+        pending = []
+        if whole:
+            yield _Line(whole, number)
+
+
+def _option(text: str) -> tuple[str, str]:
+    """Return an option line as (option, value): `-r x`, `-rx`, `--requirement=x`."""
+    first, _, rest = text.partition(" ")
+    if first.startswith("--") and "=" in first:
+        option, _, value = text.partition("=")
+        return option, value.strip()
+    if not first.startswith("--") and len(first) > 2:
+        return first[:2], text[2:].strip()
+    value = rest.strip()
+    return first, shlex.split(value)[0] if value[:1] in {"'", '"'} else value
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith(("./", "../", "/", "file://")) or re.fullmatch(r"\.{1,2}(\[.*\])?", text) is not None
