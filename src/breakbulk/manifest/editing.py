@@ -23,14 +23,14 @@ from breakbulk.manifest.specs import Spec, parse_spec
 
 __all__ = ["Spec", "add_install", "choose_id", "find_install", "parse_spec", "remove_install"]
 
-_OWN_KEYS = ("systems", "priority")
-"""Keys which say nothing of the package itself and are kept when another version of it is installed."""
+_KEPT_KEYS = ("systems", "priority", "dependencies", "exclude", "destination")
+"""Keys that a word on the command line cannot say; they are kept when the package is installed in another version."""
 
 
 def add_install(text: str, spec: Spec, *, install_id: str | None = None, file: str = MANIFEST_NAME) -> str:
     """Return the manifest `text` with `spec` installed, under `install_id` or the id that `choose_id` gives.
 
-    A package that is already there is changed in place and keeps its systems and priority. Raises `ManifestError` when
+    A package that is already there is changed in place and keeps what a word cannot say, such as its systems. Raises `ManifestError` when
     `text` is no manifest, `UsageError` (`install-id-taken`) when another package has that id.
     """
     manifest = parse_manifest(text, file)
@@ -45,7 +45,7 @@ def add_install(text: str, spec: Spec, *, install_id: str | None = None, file: s
         )
     if present is None:
         return _accepted(rewriting.inserted(text, name, encode(spec.install)), text, name, encode(spec.install), file)
-    kept = {key: value for key, value in encode(present).items() if key in _OWN_KEYS}
+    kept = {key: value for key, value in encode(present).items() if key in _KEPT_KEYS}
     descriptor = {**encode(spec.install), **kept}
     return _accepted(rewriting.changed(text, name, descriptor), text, name, descriptor, file)
 

@@ -27,19 +27,20 @@ MEANINGS: dict[str, str] = {
     "minimum-cli-version": "Oldest Flox that reads the manifest; kept, not judged",
     "minimum-cli-version.version": "The version",
     "minimum-cli-version.reason": "Why",
-    "install.<id>": "A package; exactly one of the keys `pkg-path`, `flake`, `store-path`, `pypi`, `deb`, `path`, `git`, "
-    '`url` says where it comes from. A string is the short form: `jq = "deb:jq"`',
+    "install.<id>": "A package; exactly one of the keys `pkg-path`, `flake`, `store-path`, `pypi`, `deb`, `path`, "
+    '`git`, `url` says where it comes from. A string is the short form: `jq = "deb:jq"`',
     "install.<id>.systems": "Systems on which it is installed; by default all of `options.systems`",
     "install.<id>.priority": "Of two packages with one file the one with the lower number wins",
     "install.<id>.pkg-path": "Package of Flox's catalog, or `owner/package` of a hub",
     "install.<id>.pkg-group": "Packages of one group come from one page of the catalog",
-    "install.<id>.version": "`pypi`: PEP 440 specifier, a bare version means exactly it. `deb`: a version, `*` at its end "
-    "for a prefix, or a relation such as `>= 1.2`. `pkg-path`: a version or semantic range",
+    "install.<id>.version": "`pypi`: PEP 440 specifier, a bare version means exactly it. `deb`: a version, `*` at its "
+    "end for a prefix, or a relation such as `>= 1.2`. `pkg-path`: a version or semantic range",
     "install.<id>.outputs": "Outputs of a Nix package",
     "install.<id>.flake": "Flake reference of Nix",
     "install.<id>.store-path": "Path in the Nix store of this machine",
     "install.<id>.pypi": "Python package: name, or requirement of PEP 508",
     "install.<id>.extras": "Extras of a Python package, of an index or of one's own",
+    "install.<id>.dependencies": "Whether what a Python package requires comes along",
     "install.<id>.deb": "Debian package",
     "install.<id>.suite": "Suite from which this package, and what only it needs, is taken",
     "install.<id>.path": "Directory with source, relative to the manifest; a Python project becomes a wheel",
@@ -150,7 +151,7 @@ def _key(path: str, hint: Any, default: str) -> Iterator[tuple[str, Any, str]]:
         yield path, hint, default
     for part in alternatives:
         origin, arguments = typing.get_origin(part), typing.get_args(part)
-        if origin is dict and path.count("<") == 0 or part == dict[str, str]:
+        if (origin is dict and "<" not in path) or part == dict[str, str]:
             yield from _key(f"{path}.<{'id' if path == 'install' else 'name'}>", arguments[1], "")
         elif origin is tuple:
             for element in _alternatives(arguments[0]):
