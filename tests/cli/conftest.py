@@ -1,10 +1,11 @@
 """Calls of the program: in this process for what it prints, as a process for what a shell sees."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from typing import Any
 import pytest
 
 from breakbulk.cli.main import main
+from breakbulk.library import running_system
+from breakbulk.lock.files import LOCK_FILE, write_lock
+from breakbulk.lock.model import LOCK_VERSION, Lock, LockedSystem, Package
+from breakbulk.manifest.reading import read_manifest, to_builtins
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,24 @@ def process(variables: dict[str, str]) -> Callable[..., Outcome]:
 
     def run(*argv: str | Path, cwd: Path | None = None, **extra: str) -> Outcome:
         finished = subprocess.run(
-            program(*argv), cwd=cwd, env=variables | extra, capture_output=True, text=True, timeout=60, check=False
+            _program(*argv), cwd=cwd, env=variables | extra, capture_output=True, text=True, timeout=60, check=False
         )
         return Outcome(finished.returncode, finished.stdout, finished.stderr)
 
     return run
 
 
-def program(*argv: str | Path) -> list[str]:
-    """Return the command line of the program."""
+@pytest.fixture
+def spawn(variables: dict[str, str]) -> Callable[..., "subprocess.Popen[str]"]:
+    """Start `python -m breakbulk` and return the process."""
+
+    def run(*argv: str | Path, **options: Any) -> "subprocess.Popen[str]":
+        return subprocess.Popen(_program(*argv), env=variables | options.pop("extra", {}), text=True, **options)
+
+    return run
+
+
+def _program(*argv: str | Path) -> list[str]:
     return [sys.executable, "-m", "breakbulk", *map(str, argv)]
 
 
@@ -78,8 +92,39 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def manifest(directory: Path, text: str = "", **sections: Mapping[str, str]) -> Path:
-    """Write a manifest."""
-    path = directory / "breakbulk.toml"
-    path.write_text(text)
-    return path
+@pytest.fixture
+def locked(project: Path) -> Callable[..., Path]:
+    """Write a manifest and a lock of these packages, as `breakbulk lock` would have left them."""
+
+    def write(text: str, *packages: Package, directory: Path = project) -> Path:
+        directory.mkdir(exist_ok=True)
+        manifest = directory / "breakbulk.toml"
+        manifest.write_text(text)
+        system = LockedSystem(packages=tuple(sorted(packages, key=lambda package: package.id)))
+        lock = Lock(
+            lock_version=LOCK_VERSION,
+            manifest=to_builtins(read_manifest(manifest)),
+            systems={running_system(): system},
+        )
+        write_lock(directory / LOCK_FILE, lock)
+        return directory
+
+    return write
+
+
+@pytest.fixture
+def package() -> Callable[..., Package]:
+    """Make a package; what a test does not care about is plausible."""
+
+    def make(name: str, version: str = "1.0", **fields: Any) -> Package:
+        values = {
+            "ecosystem": "deb",
+            "file": f"pool/{name}_{version}.deb",
+            "size": 1000,
+            "sha256": hashlib.sha256(f"{name}{version}".encode()).hexdigest(),
+            "purl": f"pkg:deb/debian/{name}@{version}",
+            "license": "MIT",
+        }
+        return Package(name=name, version=version, **(values | fields))
+
+    return make

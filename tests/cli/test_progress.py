@@ -28,7 +28,7 @@ class Recorder:
         self.cleared = 0
         self.event = threading.Event()
 
-    def paint(self, views: Sequence[View], now: float) -> None:
+    def paint(self, views: Sequence[View], now: float) -> None:  # noqa: ARG002
         self.painted.append(list(views))
         self.event.set()
 

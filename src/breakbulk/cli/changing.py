@@ -1,7 +1,7 @@
 """Change a manifest so that it and its lock change together, or neither does: for `install`, `uninstall` and `edit`.
 
 The changed text is read, composed and locked before anything is written; when any of that fails, the manifest on disk
-is as it was, and the error says so.
+was never touched, and the user is told so.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from breakbulk.errors import BreakbulkError, ManifestError
 if TYPE_CHECKING:
     from breakbulk.library import Environment, Locked
 
-__all__ = ["apply_change", "change_document", "change_text", "read_text"]
+__all__ = ["apply_change", "change_document", "change_text", "read_text", "write_text"]
 
 _SHOWN = 12
 """Lines per kind of change; one package of Debian may bring a hundred."""
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a manifest; raise `ManifestError` when it cannot be read."""
+    """Return the text of a manifest, which may be wrong; raise `ManifestError` when it cannot be read at all."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -35,22 +35,21 @@ def read_text(path: Path) -> str:
 
 
 def apply_change(environment: Environment, text: str) -> Locked:
-    """Write `text` as the manifest of `environment` and lock it.
+    """Lock the environment with `text` as its manifest, then write both.
 
     Raises:
-        BreakbulkError: The text is no manifest, or nothing satisfies it; the manifest is as it was.
+        BreakbulkError: The text is no manifest, or nothing satisfies it; neither file has been touched.
 
     """
-    path = environment.manifest_path
-    before = read_text(path)
-    _write(path, text)
+    from breakbulk.lock.files import write_lock
+
     try:
-        locked = type(environment).open(path.parent, environment.settings, environment.reporter).relock()
-    except BaseException as error:
-        _write(path, before)
-        if isinstance(error, BreakbulkError):
-            environment.reporter.note(f"{path.name} is as it was")
+        locked = environment.with_text(text).relock(write=False)
+    except BreakbulkError:
+        environment.reporter.note(f"{environment.manifest_path.name} is as it was")
         raise
+    write_text(environment.manifest_path, text)
+    write_lock(environment.lock_path, locked.lock)
     for note in locked.notes:
         environment.reporter.note(note)
     return locked
@@ -71,10 +70,10 @@ def change_text(invocation: Invocation, locked: Locked) -> str:
     return difference_text(locked.difference, invocation.style, most=_SHOWN)
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step, keeping its mode; raise `ManifestError` when it cannot be written."""
+def write_text(path: Path, text: str) -> None:
+    """Write a manifest in one step, keeping the mode it has; raise `ManifestError` when it cannot be written."""
     try:
-        mode = path.stat().st_mode & 0o777
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

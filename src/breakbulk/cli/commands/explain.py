@@ -12,7 +12,7 @@ from breakbulk.cli import completing
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import Style, human_size
-from breakbulk.errors import LockError, NotFoundError
+from breakbulk.errors import NotFoundError
 
 if TYPE_CHECKING:
     from breakbulk.lock.model import Package
@@ -38,7 +38,9 @@ def command(invocation: Invocation, name: str) -> None:
     environment = invocation.environment()
     packages = packages_of(environment.read_lock(), running_system())
     if not packages:
-        raise LockError("there is no lock to explain", identifier="lock-missing", hint="run `breakbulk lock`")
+        raise NotFoundError(
+            "there is no lock", identifier="lock-missing", where=str(environment.lock_path), hint="run `breakbulk lock`"
+        )
     found = [package for package in packages.values() if name in {package.name, package.id}]
     if not found:
         raise _unknown(name, packages)

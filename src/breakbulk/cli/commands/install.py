@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from breakbulk.cli import completing
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
+from breakbulk.errors import UsageError
+
+if TYPE_CHECKING:
+    from breakbulk.library import Environment
 
 __all__ = ["command"]
 
@@ -29,20 +34,30 @@ def command(invocation: Invocation, specs: tuple[str, ...], install_id: str | No
     edited, with its comments kept, and locked; when no set of packages satisfies it, nothing is changed.
     """
     from breakbulk.cli.changing import apply_change, change_document, change_text, read_text
-    from breakbulk.errors import UsageError
-    from breakbulk.manifest.editing import add_install
-    from breakbulk.manifest.specs import parse_spec
 
     if install_id and len(specs) > 1:
         raise UsageError("--id names one package", hint="install the packages one after the other")
     environment = invocation.environment()
-    text = read_text(environment.manifest_path)
-    added = []
-    for word in specs:
-        spec = parse_spec(word, directory=environment.directory, here=Path.cwd())
-        text, name = add_install(text, spec, install_id=install_id)
-        added.append(name)
+    text, added = _with_specs(environment, read_text(environment.manifest_path), specs, install_id)
     locked = apply_change(environment, text)
     document = {"installed": added, **change_document(environment, locked)}
     invocation.report(document, lambda: change_text(invocation, locked))
     invocation.suggest("breakbulk run -- COMMAND")
+
+
+def _with_specs(
+    environment: Environment, text: str, specs: tuple[str, ...], install_id: str | None
+) -> tuple[str, list[str]]:
+    """Return the manifest's text with each of `specs` installed, and the ids they got."""
+    from breakbulk.manifest.editing import add_install, choose_id
+    from breakbulk.manifest.reading import parse_manifest
+    from breakbulk.manifest.specs import parse_spec
+
+    file = str(environment.manifest_path)
+    added = []
+    for word in specs:
+        spec = parse_spec(word, directory=environment.directory, here=Path.cwd())
+        name = install_id or choose_id(parse_manifest(text, file), spec)
+        text = add_install(text, spec, install_id=name, file=file)
+        added.append(name)
+    return text, added

@@ -19,16 +19,20 @@ __all__ = ["command"]
 def command(invocation: Invocation, names: tuple[str, ...]) -> None:
     """Remove packages from the environment.
 
-    NAME is the name in the manifest, as `breakbulk list` shows it. The manifest's comments are kept. The store keeps
+    NAME is the package's name, or its id in the manifest. The manifest's comments are kept. The store keeps
     the files, as other environments may use them.
     """
     from breakbulk.cli.changing import apply_change, change_document, change_text, read_text
-    from breakbulk.manifest.editing import remove_install
+    from breakbulk.manifest.editing import find_install, remove_install
+    from breakbulk.manifest.reading import parse_manifest
 
     environment = invocation.environment()
+    file = str(environment.manifest_path)
     text = read_text(environment.manifest_path)
-    for name in dict.fromkeys(names):
-        text = remove_install(text, name)
+    manifest = parse_manifest(text, file)
+    removed = sorted({find_install(manifest, name) for name in names})
+    for name in removed:
+        text = remove_install(text, name, file=file)
     locked = apply_change(environment, text)
-    document = {"uninstalled": list(names), **change_document(environment, locked)}
+    document = {"uninstalled": removed, **change_document(environment, locked)}
     invocation.report(document, lambda: change_text(invocation, locked))

@@ -1,0 +1,129 @@
+"""Write docs/reference from the code: commands, settings, errors. `--check` only says whether it is up to date."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+import breakbulk
+from breakbulk.cli.main import program
+from breakbulk.cli.variables import VARIABLES
+from breakbulk.errors import BreakbulkError
+from breakbulk.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+from error_identifiers import Use, find_classes, find_uses
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATED = "<!-- Written by `make reference` from the code; change the code instead. -->"
+
+
+def main() -> int:
+    """Write the pages, or compare them with what is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--directory", type=Path, default=ROOT / "docs" / "reference")
+    options = parser.parse_args()
+    outdated = [name for name, text in pages().items() if _text(options.directory / name) != text]
+    if options.check:
+        for name in outdated:
+            print(f"docs/reference/{name} is out of date: run `make reference`", file=sys.stderr)
+        return 1 if outdated else 0
+    options.directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (options.directory / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """Return every page by its file name."""
+    return {"commands.md": commands_page(), "settings.md": settings_page(), "errors.md": errors_page()}
+
+
+def commands_page() -> str:
+    """Return the page of all commands with their help, as the program prints it."""
+    parts = [GENERATED, "# Commands", ""]
+    for words, command in every_command(program, (program.name or "",)):
+        context = click.Context(command, info_name=words, max_content_width=100, terminal_width=100)
+        parts += [f"## `{words}`", "", "```text", command.get_help(context).rstrip(), "```", ""]
+    return "\n".join(parts)
+
+
+def every_command(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and all below it, by the words that call them."""
+    yield " ".join(path), command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            if inner := command.get_command(context, name):
+                yield from every_command(inner, (*path, name))
+
+
+def settings_page() -> str:
+    """Return the page of the environment variables."""
+    lines = [GENERATED, "# Settings", "", "Settings are environment variables.", ""]
+    lines += ["| variable | meaning |", "| --- | --- |"]
+    lines += [f"| `{variable}` | {_cell(meaning)} |" for variable, meaning in [*Settings.documented(), *VARIABLES]]
+    return "\n".join([*lines, ""])
+
+
+def errors_page() -> str:
+    """Return the page of errors by exit code, each class with the identifiers it is raised with."""
+    sources = sorted(Path(breakbulk.__path__[0]).rglob("*.py"))
+    classes = error_classes(sources)
+    uses = find_uses(sources, [error.__name__ for error in classes])
+    lines = [
+        GENERATED,
+        "# Errors",
+        "",
+        "Every error has a stable identifier, shown as `error[IDENTIFIER]` and, with `--json`, as `error`. The exit",
+        "code is that of its family. `breakbulk run` otherwise ends with the exit code of the command it ran.",
+        "",
+    ]
+    for error in classes:
+        if error is not BreakbulkError:
+            lines += _family(error, sorted(use for use in uses if use.error == error.__name__))
+    return "\n".join(lines)
+
+
+def error_classes(sources: Iterable[Path]) -> list[type[BreakbulkError]]:
+    """Return every class of errors of the program, by exit code."""
+    package = Path(breakbulk.__path__[0])
+    found = []
+    for name, path in find_classes(sources, BreakbulkError.__name__).items():
+        module = ".".join(("breakbulk", *path.relative_to(package).with_suffix("").parts))
+        found.append(getattr(import_module(module), name))
+    return sorted(found, key=lambda error: (error.exit_code, error.__name__))
+
+
+def _family(error: type[BreakbulkError], uses: list[Use]) -> list[str]:
+    summary = (error.__doc__ or "").strip().splitlines()[0]
+    retry = " Trying again may help." if error.retryable else ""
+    lines = [f"## {error.exit_code}: {error.__name__}", "", f"{summary}{retry}", ""]
+    lines += ["| identifier | what | fix |", "| --- | --- | --- |"]
+    rows: dict[str, Use] = {}
+    for use in uses:
+        name = use.identifier or error.identifier
+        known = rows.get(name)
+        if known is None or (len(use.hint), use.what) > (len(known.hint), known.what):
+            rows[name] = use
+    rows.setdefault(error.identifier, Use(error.__name__, "", "", ""))
+    lines += [f"| `{name}` | {_cell(use.what)} | {_cell(use.hint)} |" for name, use in sorted(rows.items())]
+    return [*lines, ""]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
