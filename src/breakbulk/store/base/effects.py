@@ -95,7 +95,7 @@ class FileEffects:
 
     def change(self, path: str, *, mode: str | None = None, user: str | None = None, group: str | None = None) -> None:
         """Change mode and owner of what is at a script's path, if something is."""
-        found = self._changeable(path)
+        found = self._changeable(path) if is_known(user or "", group or "") else None
         current = found and (self._additions.get(found) or self._of_package(found))
         if not found or not current or current.kind == "link":
             return
@@ -284,7 +284,7 @@ def _written(invocation: Invocation) -> str | None:
             return ""
         case ("cat",) | ("cat", "-"):
             return invocation.text
-        case ("echo", *words) if not words or not words[0].startswith("-"):
+        case ("echo", *words) if words and not words[0].startswith("-"):
             return " ".join(words) + "\n"
         case _:
             return None

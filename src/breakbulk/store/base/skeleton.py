@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from breakbulk.store.base.additions import Additions
     from breakbulk.store.base.facts import Facts
 
-__all__ = ["add_skeleton"]
+__all__ = ["add_directories", "add_files"]
 
 _DIRECTORIES = {
     "dev": 0o755, "etc": 0o755, "home": 0o755, "media": 0o755, "mnt": 0o755, "opt": 0o755, "proc": 0o755,
@@ -53,17 +53,21 @@ _FILES = {
 }
 
 
-def add_skeleton(facts: Facts, additions: Additions) -> None:
-    """Add what no package brings of the above, `python` beside `python3`, and the top-level links."""
+def add_directories(additions: Additions) -> None:
+    """Add the directories, before anything else may make one of them with another mode."""
     for path, mode in _DIRECTORIES.items():
         additions.directory(path, mode)
+
+
+def add_files(facts: Facts, additions: Additions) -> None:
+    """Add the top-level links, `python` beside `python3`, and of the files and links above what is still missing."""
     for path, target in _top_links(facts).items():
         additions.link(path, target)
     for path, target in _LINKS.items():
-        if facts.entry(path) is None:
+        if facts.entry(path) is None and path not in additions:
             additions.link(path, target)
     for path, text in _FILES.items():
-        if facts.entry(path) is None:
+        if facts.entry(path) is None and path not in additions:
             additions.file(path, text)
     _add_python(facts, additions)
 

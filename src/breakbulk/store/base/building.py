@@ -1,0 +1,190 @@
+"""Make the base package and put it into the store, once, whoever asks.
+
+The tree's name is a digest of everything that decides it: this format, the trees of the packages that can matter, the
+locales, and whether owners are applied. Python distributions are left out of that: they live below /usr/local and no
+contributor looks there, so that changing one does not make another base package. The claim of the tree's key is held
+while it is made; a rename commits it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from breakbulk.errors import StoreError
+from breakbulk.store import linux
+from breakbulk.store.base import programs
+from breakbulk.store.base.accounts import add_accounts
+from breakbulk.store.base.additions import Additions
+from breakbulk.store.base.alternatives import add_alternatives
+from breakbulk.store.base.certificates import add_certificates
+from breakbulk.store.base.databases import add_databases
+from breakbulk.store.base.diversions import add_diversions
+from breakbulk.store.base.facts import Facts, Member
+from breakbulk.store.base.replay import replay
+from breakbulk.store.base.shells import add_shells
+from breakbulk.store.base.skeleton import add_directories, add_files
+from breakbulk.store.base.writing import Ownership, changes, write_tree
+from breakbulk.store.claims import Claims
+from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name
+from breakbulk.store.records import read_record
+from breakbulk.store.removal import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from breakbulk.lock.model import LockedSystem, Package
+    from breakbulk.manifest.schema import Manifest
+    from breakbulk.reporting import Reporter
+    from breakbulk.settings import Settings
+    from breakbulk.store.base.accounts import Accounts
+
+__all__ = ["BASE_FORMAT", "base_name", "contribute", "realise_base", "relevant"]
+
+BASE_FORMAT = 1
+"""Raised whenever the same packages give another base package."""
+
+_OWN_PLACES = ("/opt/", "/home/", "/srv/", "/usr/local/")
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def realise_base(
+    layout: Layout,
+    system: LockedSystem,
+    manifest: Manifest,
+    settings: Settings,  # noqa: ARG001 - the interface of every step of a realisation
+    reporter: Reporter,
+) -> Path:
+    """Return the tree of the environment's base package, made if it is not there; its packages must be present.
+
+    Raises:
+        ManifestError: `locales-missing`, `locale-unknown`.
+        StoreError: `record-damaged`, `base-failed`, `base-program-failed`.
+        PlatformError: when a confined program cannot be started.
+
+    """
+    packages = relevant(system)
+    locales = manifest.options.locales or ()
+    name = base_name(packages, locales, owners=os.geteuid() == 0)
+    tree = layout.packages / name
+    if tree.is_dir():
+        return tree
+    with Claims(layout.claims) as claims:
+        claims.wait(name)
+        if not tree.is_dir():
+            _make(layout, packages, locales, tree, reporter)
+    return tree
+
+
+def relevant(system: LockedSystem) -> tuple[Package, ...]:
+    """Return the packages that can matter to the base package, in overlay order."""
+    ordered = sorted(system.packages, key=lambda package: package.priority)
+    return tuple(package for package in ordered if _matters(package))
+
+
+def _matters(package: Package) -> bool:
+    if package.destination is not None:
+        return not f"{package.destination}/".startswith(_OWN_PLACES)
+    return package.ecosystem not in ("pypi", "source", "archive")
+
+
+def base_name(packages: Sequence[Package], locales: Sequence[str], *, owners: bool) -> str:
+    """Return `<key>-base-<format>`, the name of the tree in the store."""
+    parts = [BASE_FORMAT, [directory_name(package) for package in packages], sorted(locales), owners]
+    key = hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:KEY_DIGITS]
+    return f"{key}-base-{BASE_FORMAT}"
+
+
+def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], tree: Path, reporter: Reporter) -> None:
+    """Make the tree in the staging directory, then give it its name."""
+    for left in layout.staging.glob(f"{tree.name}.*"):
+        remove_tree(left)  # its maker is gone, as we hold the claim
+    stage = layout.staging / f"{tree.name}.{secrets.token_hex(4)}"
+    task = reporter.begin("base package", total=1, unit="packages")
+    try:
+        stage.mkdir()
+        members = [_member(layout, package) for package in packages]
+        _build(stage, Facts(members, _architecture(members)), locales, reporter)
+        _commit(stage / "tree", tree)
+    except OSError as error:
+        raise StoreError(
+            "the base package cannot be made", identifier="base-failed", where=str(stage), why=str(error)
+        ) from error
+    finally:
+        remove_tree(stage)
+        task.finish()
+
+
+def _member(layout: Layout, package: Package) -> Member:
+    record = read_record(layout, package)
+    return Member(
+        name=package.name,
+        version=package.version,
+        tree=layout.tree(package),
+        content=record.content,
+        deb=record.deb,
+    )
+
+
+def _architecture(members: Sequence[Member]) -> str:
+    """Return Debian's name of the architecture: that of the packages, of this machine when there are none."""
+    for member in members:
+        for line in member.deb.control.splitlines() if member.deb else ():
+            if line.startswith("Architecture:") and not line.endswith(" all"):
+                return line.partition(":")[2].strip()
+    machine = os.uname().machine
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def _build(stage: Path, facts: Facts, locales: Sequence[str], reporter: Reporter) -> None:
+    wanted = programs.planned(facts, locales)
+    additions = Additions(facts)
+    accounts, unread = contribute(facts, additions)
+    for script, why in sorted(unread.items()):
+        reporter.note(f"what {script} would do is not part of the environment: {why}")
+    ownership = Ownership(accounts if os.geteuid() == 0 else None)
+    tree, upper = stage / "tree", stage / "upper"
+    tree.mkdir()
+    upper.mkdir()
+    write_tree(tree, additions, ownership)
+    lowers = [tree, *(member.tree for member in facts.members)]
+    for line in programs.run(wanted, lowers, upper, shell=facts.kind("/bin/sh") is not None):
+        reporter.note(line)
+    made = Additions(facts)
+    for path, addition in changes(upper):
+        made.add(path, addition)
+    write_tree(tree, made, ownership)
+
+
+def contribute(facts: Facts, additions: Additions) -> tuple[Accounts, dict[str, str]]:
+    """Have every contributor add its files; return the accounts, and scripts that could not be read with the reason."""
+    add_directories(additions)
+    replayed = replay(facts, additions)
+    accounts = add_accounts(facts, replayed, additions)
+    add_alternatives(facts, replayed, additions)
+    add_diversions(facts, replayed, additions)
+    add_certificates(facts, additions)
+    add_shells(facts, replayed, additions)
+    add_databases(facts, additions)
+    add_files(facts, additions)
+    return accounts, replayed.unread
+
+
+def _commit(stage: Path, tree: Path) -> None:
+    """Make the tree durable, then visible."""
+    descriptor = os.open(stage, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        linux.syncfs(descriptor)
+    finally:
+        os.close(descriptor)
+    stage.rename(tree)
+    parent = os.open(tree.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
