@@ -2,12 +2,15 @@
 
     packages/<key>-<name>-<version>/    the tree of one package: a lower directory of overlays; never changed
     records/<key>-<name>-<version>      what is known of it (`records`); written before the tree takes its name
+    bundles/<digest>/                   many trees merged with hard links (`bundle`), where an overlay has no room
+    compositions/<digest>               an empty file: these trees have been found to fit together (`composition`)
     archives/<sha256>                   archives made here from the user's own sources
-    staging/                            half-made trees; whatever is here without a lock held may be removed
-    locks/                              one file per package in the making (flock)
+    staging/<key>-<name>-<version>.<token>/   half-made; may be removed by whoever holds the claim of `<key>`
+    locks/claims                        one locked byte per tree in the making (`claims`)
     mnt/                                an empty directory; mounts over it are private to a process
 
-The key is a digest of everything that decides the tree, so a tree is present or absent, never stale.
+The key is a digest of everything that decides the tree, so a tree is present or absent, never stale. A directory in
+`packages` is complete: the rename that gives it its name is the commit.
 """
 
 from __future__ import annotations
@@ -20,12 +23,14 @@ import msgspec
 
 from breakbulk.lock.model import Package
 
-__all__ = ["TREE_FORMAT", "Layout", "directory_name", "package_key"]
+__all__ = ["KEY_DIGITS", "TREE_FORMAT", "Layout", "directory_name", "package_key"]
 
 TREE_FORMAT = 1
 """Raised whenever unpacking gives another tree for the same archive."""
 
+KEY_DIGITS = 32
 _UNSAFE = re.compile(r"[^A-Za-z0-9+.~_-]")
+_WORD_MAX = 80  # two words and a key stay far below the 255 bytes of a file name
 
 
 def package_key(package: Package) -> str:
@@ -38,12 +43,12 @@ def package_key(package: Package) -> str:
         "strip": package.strip,
         "destination": package.destination,
     }
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:32]
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:KEY_DIGITS]
 
 
 def directory_name(package: Package) -> str:
     """Return `<key>-<name>-<version>`, safe as one path component and in overlay options (no colon, no comma)."""
-    words = (_UNSAFE.sub("_", word)[:80] for word in (package.name, package.version))
+    words = (_UNSAFE.sub("_", word)[:_WORD_MAX] for word in (package.name, package.version))
     return "-".join((package_key(package), *words))
 
 
@@ -54,9 +59,12 @@ class Layout:
         self.root = root
         self.packages = root / "packages"
         self.records = root / "records"
+        self.bundles = root / "bundles"
+        self.compositions = root / "compositions"
         self.archives = root / "archives"
         self.staging = root / "staging"
         self.locks = root / "locks"
+        self.claims = self.locks / "claims"
         self.mnt = root / "mnt"
 
     def tree(self, package: Package) -> Path:
@@ -70,5 +78,14 @@ class Layout:
     def prepare(self) -> None:
         """Make the directories; those of root are closed to others, as trees may hold setuid programs."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in (self.packages, self.records, self.archives, self.staging, self.locks, self.mnt):
+        for directory in (
+            self.packages,
+            self.records,
+            self.bundles,
+            self.compositions,
+            self.archives,
+            self.staging,
+            self.locks,
+            self.mnt,
+        ):
             directory.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from breakbulk.errors import PlatformError
 from breakbulk.store import linux
 
-__all__ = ["isolate", "map_ids", "needs_user_namespace"]
+__all__ = ["become_root_within", "isolate", "map_ids", "needs_user_namespace"]
 
 _UNSHARE_HINTS = {
     errno.ENOSPC: "allow more of them: `sysctl user.max_user_namespaces=65536` as root",
@@ -57,6 +57,23 @@ def isolate(*, user: bool, network: bool, extra: int = 0, ids: tuple[int, int] |
         linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
     except OSError as error:
         raise _unavailable(error, user=user) from error
+
+
+def become_root_within() -> None:
+    """Enter user and mount namespaces in which the own user is user 0.
+
+    A step on the way to `isolate` with `ids`: some file systems are only made for a user 0, and identity comes after.
+
+    Raises:
+        PlatformError: `user-namespaces-unavailable`.
+
+    """
+    ids = os.geteuid(), os.getegid()
+    try:
+        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        map_ids(inside=(0, 0), outside=ids)
+    except OSError as error:
+        raise _unavailable(error, user=True) from error
 
 
 def map_ids(*, inside: tuple[int, int], outside: tuple[int, int]) -> None:

@@ -1,0 +1,273 @@
+"""Make the trees of packages whose claims are ours: fetch, unpack, compile, commit, all at once.
+
+One thread decides, this one; crews do the work and send events back. Packages flow independently, and the
+interpreter's go first, because compiling waits for them. Whatever fails ends everything: nothing half-made is left, and
+trees that have been committed stay.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from breakbulk.ecosystems.interface import Content, Ecosystem, Unpacked
+from breakbulk.lock.model import Package, Python
+from breakbulk.manifest.schema import Install
+from breakbulk.reporting import Reporter
+from breakbulk.settings import Settings
+from breakbulk.store.bytecode import Compiled, Compiler, chunks, listing, open_compiler
+from breakbulk.store.claims import Claims
+from breakbulk.store.crew import Crew
+from breakbulk.store.faults import store_fault
+from breakbulk.store.layout import Layout, directory_name
+from breakbulk.store.milestones import passed
+from breakbulk.store.progress import Progress
+from breakbulk.store.records import encode_record, make_record
+from breakbulk.store.staging import Stage, commit
+from breakbulk.store.transfers import Fetched, Transfers
+from breakbulk.store.unpacking import Unpacker, open_unpacker
+
+__all__ = ["Interpreter", "Production"]
+
+_COMMIT_EVERY_S = 2.0  # the disk writes while the cores compile, and a crash loses little
+
+
+class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
+    """The Python that compiles, and the packages it consists of."""
+
+    python: Python
+    packages: tuple[Package, ...]
+
+
+class _Job:
+    """One package on its way."""
+
+    def __init__(self, layout: Layout, package: Package) -> None:
+        self.package = package
+        self.stage = Stage(layout, directory_name(package))
+        self.archive: Fetched | None = None
+        self.unpacked: Unpacked | None = None
+        self.compiled: Content = {}
+        self.chunks = 0
+
+
+class Production:
+    """One pass over the packages that `claims` holds. `run` it once.
+
+    Args:
+        layout: The store.
+        claims: Holds the claim of each of `packages`; claims are given back as trees are committed.
+        packages: Absent ones.
+        interpreter: None when nothing is compiled.
+        ecosystems: By name.
+        installs: The manifest's descriptors by install id.
+        settings: Of this process.
+        reporter: Is told of bytes and packages.
+
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        claims: Claims,
+        packages: Sequence[Package],
+        interpreter: Interpreter | None,
+        *,
+        ecosystems: Mapping[str, Ecosystem],
+        installs: Mapping[str, Install],
+        settings: Settings,
+        reporter: Reporter,
+    ) -> None:
+        self._layout = layout
+        self._claims = claims
+        self._interpreter = interpreter
+        self._ecosystems = ecosystems
+        self._installs = installs
+        self._settings = settings
+        self._jobs = {package.id: _Job(layout, package) for package in packages}
+        self._left = len(self._jobs)
+        self._events: queue.SimpleQueue[tuple[Callable[[_Job, Any], None], _Job, Future[Any]]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self.progress = Progress(reporter, packages)
+        self._transfers = Transfers(settings, stop=self._stop, advance=self.progress.bytes_arrived)
+        self._fetchers: Crew[None] = Crew("fetch", settings.downloads, nullcontext)
+        self._unpackers: Crew[Unpacker] = Crew("unpack", settings.jobs, open_unpacker)
+        self._compilers: Crew[Compiler] = Crew("compile", settings.jobs, self._open_compiler)
+        self._committer: Crew[None] = Crew("commit", 1, nullcontext)
+        self._uncompiled: list[_Job] = []
+        self._finished: list[_Job] = []
+        self._committing = 0
+        self._committed_at = time.monotonic()
+
+    def run(self) -> None:
+        """Make every tree; raise the first error after everything has been tidied."""
+        try:
+            for job in self._in_order():
+                self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
+            while self._left:
+                handle, job, future = self._events.get()
+                handle(job, future.result())
+        except CancelledError as error:  # a crew was closed under us, which only run itself does
+            raise AssertionError from error
+        except OSError as error:
+            needed = sum(job.package.size for job in self._jobs.values() if job.unpacked is None)
+            raise store_fault(error, self._settings.store, variable="BREAKBULK_STORE", needed_bytes=needed) from error
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._stop.set()
+        failed = self._left > 0
+        self._fetchers.close(patience_s=1.0 if failed else None)
+        for crew in (self._unpackers, self._compilers):
+            crew.close(abandon=failed)
+        self._committer.close()
+        self._transfers.close()
+        self.progress.finish()
+        if failed:
+            for job in self._jobs.values():
+                job.stage.discard()
+
+    def _in_order(self) -> list[_Job]:
+        """Return the jobs, the interpreter's first, then large ones: they take longest to compile."""
+        first = {package.id for package in self._interpreter.packages} if self._interpreter else set()
+        return sorted(self._jobs.values(), key=lambda job: (job.package.id not in first, -job.package.size))
+
+    def _submit(
+        self, crew: Crew[Any], work: Callable[..., Any], handle: Callable[[_Job, Any], None], job: _Job
+    ) -> None:
+        crew.submit(work).add_done_callback(lambda future: self._events.put((handle, job, future)))
+
+    def _fetch(self, job: _Job, _worker: None) -> Fetched:
+        package = job.package
+        install = self._installs.get(package.source) if package.source else None
+        locations = self._ecosystems[package.ecosystem].locate(package, install, self._settings)
+        path = self._settings.cache / "partial" / partial_name(self._settings.store, job.stage.name)
+        try:
+            with self.progress.phase("download"):
+                return self._transfers.fetch(package, locations, path)
+        except OSError as error:
+            raise store_fault(
+                error, self._settings.cache, variable="BREAKBULK_CACHE", needed_bytes=package.size
+            ) from error
+
+    def _fetched(self, job: _Job, archive: Fetched) -> None:
+        job.archive = archive
+        self.progress.downloaded += archive.downloaded
+        passed("archive-fetched")
+        job.stage.make()
+        passed("stage-made")
+        self._submit(self._unpackers, partial(self._unpack, job, archive.path), self._unpacked, job)
+
+    def _unpack(self, job: _Job, archive: Path, worker: Unpacker) -> Unpacked:
+        python = self._interpreter.python if self._interpreter else None
+        with self.progress.phase("unpack"):
+            return worker.unpack(self._ecosystems[job.package.ecosystem], archive, job.package, python, job.stage.tree)
+
+    def _unpacked(self, job: _Job, unpacked: Unpacked) -> None:
+        passed("tree-unpacked")
+        job.unpacked = unpacked
+        self.progress.unpacked()
+        if self._interpreter and job.package.python and unpacked.bytecode:
+            self._uncompiled.append(job)
+        else:
+            self._finish(job)
+        if self._interpreter_ready():
+            for waiting in self._uncompiled:
+                self._compile_all(waiting, unpacked=waiting.unpacked)
+            self._uncompiled.clear()
+
+    def _interpreter_ready(self) -> bool:
+        """Tell whether the interpreter's packages are all unpacked, here or before."""
+        packages = self._interpreter.packages if self._interpreter else ()
+        jobs = (self._jobs.get(package.id) for package in packages)
+        return all(job is None or job.unpacked is not None for job in jobs)
+
+    def _open_compiler(self) -> Any:
+        """Run the interpreter from trees that may not have been committed yet (`_finish` holds them back)."""
+        assert self._interpreter is not None  # noqa: S101 - nothing is compiled without
+        trees = [
+            self._jobs[package.id].stage.tree if package.id in self._jobs else self._layout.tree(package)
+            for package in self._interpreter.packages
+        ]
+        return open_compiler(trees, self._interpreter.python, self._layout.staging)
+
+    def _compile_all(self, job: _Job, *, unpacked: Unpacked | None) -> None:
+        if unpacked is None or self._interpreter is None:
+            raise AssertionError
+        tag = self._interpreter.python.tag
+        pieces = list(chunks(unpacked.bytecode, unpacked.content, tag))
+        job.chunks = len(pieces)
+        for sources in pieces:
+            work = partial(self._compile, job, sources)
+            self._submit(self._compilers, work, partial(self._compiled, sources), job)
+        if not pieces:
+            self._finish(job)
+
+    def _compile(self, job: _Job, sources: list[str], worker: Compiler) -> Compiled:
+        with self.progress.phase("bytecode"):
+            return worker.compile(f"{job.stage.directory.name}/tree", sources)
+
+    def _compiled(self, sources: list[str], job: _Job, compiled: Compiled) -> None:
+        passed("chunk-compiled")
+        assert self._interpreter is not None  # noqa: S101 - nothing is compiled without
+        job.compiled |= listing(sources, compiled, self._interpreter.python.tag)
+        job.chunks -= 1
+        if not job.chunks:
+            self._finish(job)
+
+    def _finish(self, job: _Job) -> None:
+        """Put a job before the committer; the interpreter's stay until the last, as compilers are mounted on them."""
+        self._finished.append(job)
+        everything = len(self._finished) + self._committing == self._left
+        if self._committing and not everything:
+            return
+        self._commit_some(everything=everything)
+
+    def _commit_some(self, *, everything: bool) -> None:
+        if self._committing or not (everything or time.monotonic() - self._committed_at > _COMMIT_EVERY_S):
+            return
+        held = set() if everything or not self._interpreter else {package.id for package in self._interpreter.packages}
+        group = [job for job in self._finished if job.package.id not in held]
+        self._finished = [job for job in self._finished if job.package.id in held]
+        if group:
+            self._committing = len(group)
+            self._submit(self._committer, partial(self._commit, group), partial(self._committed, group), group[0])
+
+    def _commit(self, group: list[_Job], _worker: None) -> None:
+        with self.progress.phase("commit"):
+            for job in group:
+                assert job.unpacked is not None  # noqa: S101 - it is finished
+                record = make_record(job.package, {**job.unpacked.content, **job.compiled}, job.unpacked.deb)
+                job.stage.record.write_bytes(encode_record(record))
+                passed("record-written")
+            commit(self._layout, [job.stage for job in group])
+            for job in group:
+                if job.archive and job.archive.temporary:
+                    job.archive.path.unlink(missing_ok=True)
+                    passed("archive-removed")
+
+    def _committed(self, group: list[_Job], _first: _Job, _nothing: None) -> None:
+        for job in group:
+            self._claims.release(job.stage.name)
+        passed("claims-released")
+        self._left -= len(group)
+        self._committing = 0
+        self._committed_at = time.monotonic()
+        self._commit_some(everything=len(self._finished) == self._left)
+
+
+def partial_name(store: Path, name: str) -> str:
+    """Return the name of a partial download: another store may share the cache, and its claims are not ours."""
+    import hashlib
+
+    return f"{name}.{hashlib.sha256(str(store).encode()).hexdigest()[:8]}"

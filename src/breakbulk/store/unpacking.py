@@ -1,0 +1,86 @@
+"""Unpack archives in processes of their own, so that all cores are used and a crash costs a worker only.
+
+Counterpart of `unpack_worker`. A worker is used by one thread, is started by it, and dies with it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from breakbulk.ecosystems.interface import Ecosystem, Unpacked
+from breakbulk.errors import StoreError
+from breakbulk.lock.model import Package, Python
+
+__all__ = ["Unpacker", "open_unpacker"]
+
+_FAR_SIDE = Path(__file__).with_name("unpack_worker.py")
+
+
+class Unpacker:
+    """One worker process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._orders, self._answers = process.stdin, process.stdout
+        self._send(sys.path)
+
+    def unpack(
+        self, ecosystem: Ecosystem, archive: Path, package: Package, python: Python | None, into: Path
+    ) -> Unpacked:
+        """Unpack a verified archive into the empty directory `into`; raise what the ecosystem raises.
+
+        Raises:
+            StoreError: `worker-died`, when the process was killed.
+
+        """
+        try:
+            self._send((ecosystem.unpack, archive, package, python, into))
+            assert self._answers is not None  # noqa: S101 - opened as a pipe
+            listing, error = pickle.load(self._answers)  # noqa: S301 - from our own worker
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as broken:
+            raise self._died(package) from broken
+        if error is not None:
+            raise error
+        return msgspec.msgpack.decode(listing, type=Unpacked)
+
+    def abandon(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+
+    def _send(self, order: object) -> None:
+        assert self._orders is not None  # noqa: S101 - opened as a pipe
+        pickle.dump(order, self._orders, protocol=pickle.HIGHEST_PROTOCOL)
+        self._orders.flush()
+
+    def _died(self, package: Package) -> StoreError:
+        return StoreError(
+            f"the process that unpacked {package.file} was killed",
+            identifier="worker-died",
+            where=package.id,
+            why=f"it ended with {self._process.wait()}, likely for want of memory",
+            hint="set BREAKBULK_JOBS=1 and run the command again",
+        )
+
+
+@contextmanager
+def open_unpacker() -> Iterator[Unpacker]:
+    """Start a worker; it is killed on leaving."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", str(_FAR_SIDE), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield Unpacker(process)
+    finally:
+        process.kill()
+        process.communicate()
