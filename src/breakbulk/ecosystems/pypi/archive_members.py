@@ -1,9 +1,10 @@
 """The members of a wheel on disk, read as fast as zlib gives them.
 
-A wheel is a zip file of which only a part of the format is used: stored and deflated members, no encryption. Members are
-taken from the archive mapped into memory by what the central directory says; whatever the two descriptions of a member
-(central and local) disagree on, and bytes that two members share, are refused, as they are how one archive shows
-different content to different readers. Digests are the caller's matter: RECORD has one of every file.
+A wheel is a zip file of which only a part of the format is used: stored and deflated members, no encryption.
+Members are taken from the archive mapped into memory by what the central directory says; whatever the two
+descriptions of a member (central and local) disagree on, and bytes that two members share, are refused, as they are
+how one archive shows different content to different readers. Digests are the caller's matter: RECORD has one of
+every file.
 
 Format: PKWARE APPNOTE 4.3; wheels: https://packaging.python.org/specifications/binary-distribution-format/
 """

@@ -1,7 +1,8 @@
 """PyPI and whatever speaks like it, as the rest of Breakbulk sees it: resolve, locate, unpack.
 
 The counterpart is `ecosystems.interface`. Instances are cheap, hold what configured indexes were found, and may be used
-from several threads.
+from several threads. What needs an HTTP client or uv is imported when it is used: processes that only unpack start
+faster.
 """
 
 from __future__ import annotations
@@ -9,22 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
-from breakbulk.ecosystems.pypi.facts import Facts, Wheel, archive_path, gather, local_path
 from breakbulk.ecosystems.pypi.indexes import ConfiguredIndexes
-from breakbulk.ecosystems.pypi.listing import wheel_listing
-from breakbulk.ecosystems.pypi.locating import search_indexes
-from breakbulk.ecosystems.pypi.locations import recall
+from breakbulk.ecosystems.pypi.locations import archive_path, local_path, recall
 from breakbulk.ecosystems.pypi.requirements import direct_reference
-from breakbulk.ecosystems.pypi.resolution import resolve_requirements
-from breakbulk.ecosystems.pypi.transport import Transport
-from breakbulk.ecosystems.pypi.wheels import unpack_wheel
-from breakbulk.errors import LockError
+from breakbulk.errors import ArchiveError, LockError
 from breakbulk.lock.model import Package, Python
 from breakbulk.manifest.schema import Install
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
+
+if TYPE_CHECKING:
+    from breakbulk.ecosystems.pypi.facts import Facts, Wheel
+    from breakbulk.ecosystems.pypi.transport import Transport
 
 __all__ = ["Pypi"]
 
@@ -37,6 +37,8 @@ class Pypi:
 
     def resolve(self, request: Request, settings: Settings, reporter: Reporter) -> Resolution:
         """Return the wheels that satisfy `request` and everything they need; see `resolution` for the errors."""
+        from breakbulk.ecosystems.pypi.resolution import resolve_requirements
+
         return resolve_requirements(request, settings, reporter, self._reader(settings, reporter))
 
     def locate(self, package: Package, install: Install | None, settings: Settings) -> Iterator[Location]:
@@ -57,6 +59,8 @@ class Pypi:
 
     def unpack(self, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
         """Unpack a verified wheel into the empty directory `into`; see `wheels` for the errors."""
+        from breakbulk.ecosystems.pypi.wheels import unpack_wheel
+
         tag = package.python or (python.tag if python else "")
         version = minor_version(tag, package)
         return unpack_wheel(archive, name=package.name, python=version, tag=tag, into=into, file=package.file)
@@ -78,7 +82,16 @@ class Pypi:
         facts = self._reader(settings, reporter)([_wheel(*each, settings) for each in packages])
         return {package.id: _listing(package, facts[package.sha256]) for package, _ in packages}
 
+    def lookup(self, name: str, settings: Settings) -> tuple[str, ...]:
+        """Return the versions of a distribution that have wheels, newest first; none for an unknown name."""
+        from breakbulk.ecosystems.pypi.lookup import versions_of
+
+        with self._connect(settings) as transport:
+            return versions_of(name, self._configured.get(settings).indexes, transport)
+
     def _reader(self, settings: Settings, reporter: Reporter) -> Callable[[Iterable[Wheel]], Mapping[str, Facts]]:
+        from breakbulk.ecosystems.pypi.facts import gather
+
         return lambda wheels: gather(
             wheels,
             settings,
@@ -88,9 +101,13 @@ class Pypi:
         )
 
     def _connect(self, settings: Settings) -> Transport:
+        from breakbulk.ecosystems.pypi.transport import Transport
+
         return Transport(self._configured.get(settings).credentials, settings)
 
     def _search(self, wheel: Wheel, settings: Settings, transport: Transport) -> Iterator[str]:
+        from breakbulk.ecosystems.pypi.locating import search_indexes
+
         indexes = self._configured.get(settings).indexes
         return search_indexes(wheel.name, wheel.file, wheel.sha256, indexes, transport)
 
@@ -119,11 +136,25 @@ def minor_version(tag: str, package: Package) -> str:
 
 
 def _wheel(package: Package, install: Install | None, settings: Settings) -> Wheel:
+    from breakbulk.ecosystems.pypi.facts import Wheel
+
     direct = direct_reference(install, settings.environment)
     addresses = ((direct,) if direct else ()) + tuple(recall(package.sha256, settings))
     return Wheel(package.name, package.file, package.sha256, addresses)
 
 
 def _listing(package: Package, facts: Facts) -> dict[str, str]:
+    from breakbulk.ecosystems.pypi.listing import wheel_listing
+    from breakbulk.ecosystems.pypi.scheme import DistInfoError
+
     tag = package.python or ""
-    return wheel_listing(facts, minor_version(tag, package), tag)
+    try:
+        return wheel_listing(facts, minor_version(tag, package), tag)
+    except DistInfoError as error:
+        raise ArchiveError(
+            f"{package.file} cannot be installed",
+            identifier="wheel-invalid",
+            where=package.file,
+            why=str(error),
+            hint=f"ask for another version of {package.name}",
+        ) from error

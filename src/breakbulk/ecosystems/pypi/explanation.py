@@ -1,9 +1,9 @@
 """Why uv found no answer, as one of our errors.
 
-uv explains itself in sentences; they are kept as `why`, since nobody can say better who asks for what. What is taken out is
-what must not leave this machine or is noise: colour, hosts, credentials, names of temporary files, advice about options
-of uv. Each distinct cause gets its identifier and the fix in our words. Pure; the texts are those of uv's resolver
-reports, and the tests run uv to keep them true.
+uv explains itself in sentences; they are kept as `why`, since nobody can say better who asks for what. What is
+taken out is what must not leave this machine or is noise: colour, hosts, credentials, names of temporary files,
+advice about options of uv. Each distinct cause gets its identifier and the fix in our words. Pure; the texts are
+those of uv's resolver reports, and the tests run uv to keep them true.
 """
 
 from __future__ import annotations
@@ -113,14 +113,15 @@ def _snapshot(failure: _Failure) -> BreakbulkError:
 
 def _sdist_only(failure: _Failure) -> BreakbulkError:
     names = failure.names(r"Wheels are required for `([^`]+)`")
+    file = f"{names[0].replace('-', '_')}-VERSION-py3-none-any.whl"
     return ResolutionError(
         f"{', '.join(names)} can only be had as source for {failure.target.words}, and environments are made of wheels",
         identifier="sdist-only",
         where=", ".join(f"pypi:{name}" for name in names),
         why=failure.why,
-        hint=f"ask for a version that has a wheel, or build one with `pip wheel {names[0]}` and name it: "
-        f'{{ pypi = "{names[0]} @ file:///.../{names[0].replace("-", "_")}-....whl" }}; source of your own is installed '
-        'with { path = "..." }',
+        hint=f"ask for a version that has a wheel; or build one with `pip wheel --no-deps {names[0]}` and name it: "
+        f'{{ pypi = "{names[0]} @ file:///DIRECTORY/{file}" }}; or install an unpacked copy of its source with '
+        '{ path = "..." }',
     )
 
 

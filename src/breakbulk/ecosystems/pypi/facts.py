@@ -1,8 +1,9 @@
 """What is known of a wheel without having it: size, metadata, members.
 
-Facts belong to the digest of a wheel and never change, so they are kept in the cache for good and an environment that has
-been locked once is locked again without asking. Of wheels on servers they are read by ranges, all wheels side by side;
-of a server that knows no ranges the whole wheel is fetched, verified and kept in the cache, where the store finds it.
+Facts belong to the digest of a wheel and never change, so they are kept in the cache for good and an environment
+that has been locked once is locked again without asking. Of wheels on servers they are read by ranges, all wheels
+side by side; of a server that knows no ranges the whole wheel is fetched, verified and kept in the cache, where the
+store finds it.
 
 Nothing here has been compared with the digest yet: facts fill in the lock's words and find file conflicts early. What
 is unpacked is judged by its bytes.
@@ -18,10 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from breakbulk.ecosystems.pypi.locations import archive_path, local_path
 from breakbulk.ecosystems.pypi.metadata import Metadata, parse_metadata
 from breakbulk.ecosystems.pypi.remote_archive import RangesUnsupportedError, RemoteArchive
 from breakbulk.ecosystems.pypi.scheme import DistInfoError, dist_info_directory
@@ -30,7 +31,7 @@ from breakbulk.errors import ArchiveError, BreakbulkError, NetworkError, NotFoun
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["Facts", "Member", "Wheel", "archive_path", "gather", "local_path"]
+__all__ = ["Facts", "Member", "Wheel", "gather"]
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
@@ -91,17 +92,6 @@ def gather(
             return known | dict(pool.map(one, missing))
     finally:
         task.finish()
-
-
-def archive_path(sha256: str, settings: Settings) -> Path:
-    """Return where a wheel is kept that had to be fetched whole."""
-    return settings.cache / "archives" / sha256
-
-
-def local_path(address: str) -> Path | None:
-    """Return the file that a `file:` address names, None for an address on a server."""
-    parts = urlsplit(address)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _read_any(

@@ -1,7 +1,8 @@
 """Where wheels have been seen, by digest: what the lock leaves out, kept in the cache.
 
-The lock names files and digests, so that it works with any mirror. The addresses that resolving learned are remembered here,
-without credentials; whoever has another cache asks its own indexes. Losing this costs a request, nothing else.
+The lock names files and digests, so that it works with any mirror. The addresses that resolving learned are
+remembered here, without credentials; whoever has another cache asks its own indexes. Losing this costs a request,
+nothing else.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from breakbulk.ecosystems.pypi.pylock import Chosen
 from breakbulk.settings import Settings
 
-__all__ = ["recall", "remember"]
+if TYPE_CHECKING:
+    from breakbulk.ecosystems.pypi.pylock import Chosen
+
+__all__ = ["archive_path", "local_path", "recall", "remember"]
 
 
 def remember(chosen: Iterable[Chosen], settings: Settings) -> None:
@@ -34,6 +39,17 @@ def recall(sha256: str, settings: Settings) -> list[str]:
         return msgspec.json.decode(_path(sha256, settings).read_bytes(), type=list[str])
     except (OSError, msgspec.DecodeError):  # never seen, or half written: the indexes are asked
         return []
+
+
+def archive_path(sha256: str, settings: Settings) -> Path:
+    """Return where a wheel is kept that had to be fetched whole."""
+    return settings.cache / "archives" / sha256
+
+
+def local_path(address: str) -> Path | None:
+    """Return the file that a `file:` address names, None for an address on a server."""
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _path(sha256: str, settings: Settings) -> Path:

@@ -1,7 +1,7 @@
 """What uv chose: `pylock.toml` read, and of each distribution the one wheel that is locked.
 
-uv lists every wheel of a version that runs on the target; the lock holds one: the wheel that is locked already as long as it
-is offered, else the one that suits best. Addresses are kept apart from what is locked. Pure.
+uv lists every wheel of a version that runs on the target; the lock holds one: the wheel that is locked already as
+long as it is offered, else the one that suits best. Addresses are kept apart from what is locked. Pure.
 
 Format: https://packaging.python.org/specifications/pylock-toml/ (PEP 751); of wheel names PEP 427.
 """

@@ -1,7 +1,8 @@
 """What the manifest asks of PyPI, as PEP 508 requirements.
 
-A descriptor's `pypi`, `version` and `extras` become one requirement; a fault in them is a `ManifestError` that names the
-key. The counterpart is `resolution`, which hands the requirements to uv and needs to know which install each comes from.
+A descriptor's `pypi`, `version` and `extras` become one requirement; a fault in them is a `ManifestError` that
+names the key. The counterpart is `resolution`, which hands the requirements to uv and needs to know which install
+each comes from.
 """
 
 from __future__ import annotations

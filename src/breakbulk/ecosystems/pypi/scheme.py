@@ -1,8 +1,8 @@
 """Where the members of a wheel are installed.
 
-One answer for both who need it: `wheels`, which unpacks, and `listing`, which says at lock time which paths a wheel will
-own. Debian's Python looks for distributions in `/usr/local/lib/pythonX.Y/dist-packages`; scripts, headers and data go
-below `/usr/local` as Debian's `posix_local` scheme has it. Pure.
+One answer for both who need it: `wheels`, which unpacks, and `listing`, which says at lock time which paths a wheel
+will own. Debian's Python looks for distributions in `/usr/local/lib/pythonX.Y/dist-packages`; scripts, headers and
+data go below `/usr/local` as Debian's `posix_local` scheme has it. Pure.
 
 Format: https://packaging.python.org/specifications/binary-distribution-format/ (the .data directory);
 https://packaging.python.org/specifications/entry-points/
@@ -11,14 +11,22 @@ https://packaging.python.org/specifications/entry-points/
 from __future__ import annotations
 
 import configparser
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from installer.scripts import Script
 from installer.utils import parse_entrypoints
 from packaging.utils import canonicalize_name
 
-__all__ = ["DistInfoError", "Launcher", "Scheme", "dist_info_directory", "launchers", "scheme_of"]
+__all__ = [
+    "DistInfoError",
+    "Launcher",
+    "Scheme",
+    "dist_info_directory",
+    "launchers",
+    "made_by_installation",
+    "scheme_of",
+]
 
 
 class DistInfoError(ValueError):
@@ -75,6 +83,24 @@ class Scheme(msgspec.Struct, frozen=True):
     def is_script(self, member: str) -> bool:
         """Return whether a member is a program, whose `#!python` line is to name the interpreter."""
         return member.startswith(f"{self.data}/scripts/")
+
+
+def made_by_installation(members: Collection[str], dist_info: str, scripts: Iterable[str]) -> set[str]:
+    """Return the members that are not installed, as installation makes its own.
+
+    These are RECORD and its signatures, INSTALLER, programs whose name an entry point has (`scripts`), and bytecode of
+    sources that are there: pip replaces them, too.
+    """
+    stem = dist_info.removesuffix(".dist-info")
+    made = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER")}
+    made |= {f"{stem}.data/scripts/{name}" for name in scripts}
+    bytecode = (member for member in members if member.endswith(".pyc") and "__pycache__/" in member)
+    return (made & set(members)) | {member for member in bytecode if _source(member) in members}
+
+
+def _source(bytecode: str) -> str:
+    directory, _, name = bytecode.rpartition("__pycache__/")
+    return f"{directory}{name.partition('.')[0]}.py"
 
 
 def dist_info_directory(members: Iterable[str], name: str) -> str:

@@ -1,6 +1,7 @@
 """The Simple API of package indexes: which files a project has, and where.
 
-Asked only for wheels whose address nobody remembers, and to look a name up. JSON where the index speaks it, HTML otherwise.
+Asked only for wheels whose address nobody remembers, and to look a name up. JSON where the index speaks it, HTML
+otherwise.
 
 Format: https://packaging.python.org/specifications/simple-repository-api/ (PEP 503, 629, 691, 700).
 """

@@ -1,7 +1,7 @@
 """Requests to package indexes: small answers and ranges of files, tried again where that may help.
 
-Whole archives are the store's matter; what goes through here is read at lock time. Certificates, proxies and credentials
-are those of pip and uv. Every failure is a `NetworkError` that names the address without credentials.
+Whole archives are the store's matter; what goes through here is read at lock time. Certificates, proxies and
+credentials are those of pip and uv. Every failure is a `NetworkError` that names the address without credentials.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Every call goes through `run`: the binary that the `uv` distribution brings, the user's configuration, no colour, no
 download of interpreters, an empty directory of its own to start in (so that no project's `uv.toml` on the way up
-changes the outcome). Output is captured and never shown as it is: `explanation` turns it into an error without hosts and
-credentials.
+changes the outcome). Output is captured and never shown as it is: `explanation` turns it into an error without
+hosts and credentials.
 """
 
 from __future__ import annotations

@@ -24,7 +24,14 @@ from breakbulk.ecosystems.pypi.records import (
     parse_record,
     record_text,
 )
-from breakbulk.ecosystems.pypi.scheme import DistInfoError, Scheme, dist_info_directory, launchers, scheme_of
+from breakbulk.ecosystems.pypi.scheme import (
+    DistInfoError,
+    Scheme,
+    dist_info_directory,
+    launchers,
+    made_by_installation,
+    scheme_of,
+)
 
 __all__ = ["INSTALLER", "unpack_wheel"]
 
@@ -80,7 +87,8 @@ class _Installation:
     def run(self) -> Unpacked:
         promises = parse_record(self._text("RECORD"), self._dist_info)
         check_members(promises, self._members.files, self._dist_info)
-        left_out = self._replaced()
+        scripts = [launcher.name for launcher in self._launchers]
+        left_out = made_by_installation(self._members.files.keys(), self._dist_info, scripts)
         for member, info in self._members.files.items():
             if member not in left_out:
                 self._install(member, info, promises.get(member))
@@ -121,16 +129,6 @@ class _Installation:
             yield chunk
         _compare(info.filename, promise, digest.hexdigest(), info.file_size)
 
-    def _replaced(self) -> set[str]:
-        """Return the members that installation makes itself: the wheel's own do not count."""
-        names = {f"{self._dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER")}
-        names |= {f"{self._scheme.data}/scripts/{launcher.name}" for launcher in self._launchers}
-        return names | {
-            member
-            for member in self._members.files
-            if member.endswith(".pyc") and "__pycache__/" in member and _source(member) in self._members.files
-        }
-
     def _sources(self) -> Iterator[str]:
         prefix = f"{self._scheme.packages}/"
         return (path for path in self._tree.content if path.startswith(prefix) and path.endswith(".py"))
@@ -163,8 +161,3 @@ def _check_format(wheel: str) -> None:
 def _compare(member: str, promise: Promise, digest: str, size: int) -> None:
     if digest != promise.digest or (promise.size is not None and size != promise.size):
         raise RecordError(f"{member!r} is not what it promises")
-
-
-def _source(bytecode: str) -> str:
-    directory, _, name = bytecode.rpartition("__pycache__/")
-    return f"{directory}{name.partition('.')[0]}.py"
