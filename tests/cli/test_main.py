@@ -71,7 +71,7 @@ def _arguments(line: str, words: str) -> list[str]:
     """Return what follows the command in an example, which may be part of a longer shell line."""
     start = line.index(f"breakbulk {words}") + len(f"breakbulk {words}")
     argv = []
-    for word in shlex.split(line[start:].split(')"')[0]):
+    for word in shlex.split(line[start:].partition(')"')[0]):
         if word in {">", "|", "&&", ";"}:
             break
         argv.append(word)

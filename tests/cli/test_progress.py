@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import pty
@@ -178,7 +179,7 @@ def test_a_terminal_gets_bars_and_notes_stay() -> None:
     assert "fetching [1 of 2]" in shown
     assert "4.0 MB of 8.0 MB" in shown
     assert "trying [again]" in shown
-    assert shown.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in shown
+    assert "\x1b[?25h" in shown  # the cursor is given back
 
 
 def _on_terminal(environ: dict[str, str]) -> str:
@@ -194,7 +195,9 @@ def _on_terminal(environ: dict[str, str]) -> str:
         progress.refresh()
         progress.note("trying [again]")
         progress.close()
-        stream.flush()
-        written = os.read(ours, 65536).decode()
+    written = b""
+    with contextlib.suppress(OSError):  # a terminal whose other side is closed ends with EIO
+        while more := os.read(ours, 65536):
+            written += more
     os.close(ours)
-    return written
+    return written.decode()

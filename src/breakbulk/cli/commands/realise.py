@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from typing import TYPE_CHECKING
 
 import click
 
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
-from breakbulk.cli.rendering import human_duration
+from breakbulk.cli.rendering import count, human_duration, human_size
+
+if TYPE_CHECKING:
+    from breakbulk.store.realise import Realised
 
 __all__ = ["command"]
 
@@ -25,7 +28,21 @@ def command(invocation: Invocation, locked: bool) -> None:
     `breakbulk run` does the same by itself; this is for doing it beforehand. It may be interrupted at any time and goes
     on where it was.
     """
-    environment = invocation.environment(frozen=locked)
-    started = time.monotonic()
-    realised = environment.realise()
-    seconds = time.monotonic() - started
+    realised = invocation.environment(frozen=locked).realise()
+    document = {
+        "store": invocation.settings.store,
+        "packages": realised.packages,
+        "made": realised.made,
+        "bytes_downloaded": realised.bytes_downloaded,
+        "seconds": realised.seconds,
+    }
+    invocation.report(document, lambda: _text(realised))
+    invocation.suggest("breakbulk run -- COMMAND")
+
+
+def _text(realised: Realised) -> str:
+    packages = count(realised.packages, "package")
+    if not realised.made:
+        return f"all {packages} were there already"
+    spent = human_duration(realised.seconds["total"])
+    return f"made {realised.made} of {packages} in {spent}, {human_size(realised.bytes_downloaded)} downloaded"
