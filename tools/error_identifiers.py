@@ -21,7 +21,7 @@ _FAULT = {"Fault": "ManifestError"}
 
 @dataclass(frozen=True, order=True)
 class Use:
-    """One place where an error with an identifier is made: its class, identifier (empty: that of the class), and words."""
+    """A place where an error is made: its class, its identifier (empty: that of the class), and what it says."""
 
     error: str
     identifier: str
