@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from breakbulk.errors import StoreError
-from breakbulk.store import linux
+from breakbulk.lock.model import Package
 from breakbulk.store.base import programs
 from breakbulk.store.base.accounts import add_accounts
 from breakbulk.store.base.additions import Additions
@@ -28,17 +27,18 @@ from breakbulk.store.base.facts import Facts, Member
 from breakbulk.store.base.replay import replay
 from breakbulk.store.base.shells import add_shells
 from breakbulk.store.base.skeleton import add_directories, add_files
-from breakbulk.store.base.writing import Ownership, changes, write_tree
+from breakbulk.store.base.writing import Ownership, changes, listing, write_tree
 from breakbulk.store.claims import Claims
 from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name
-from breakbulk.store.records import read_record
+from breakbulk.store.records import encode_record, make_record, read_record
 from breakbulk.store.removal import remove_tree
+from breakbulk.store.staging import Stage, commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from breakbulk.lock.model import LockedSystem, Package
+    from breakbulk.lock.model import LockedSystem
     from breakbulk.manifest.schema import Manifest
     from breakbulk.reporting import Reporter
     from breakbulk.settings import Settings
@@ -77,7 +77,7 @@ def realise_base(
     with Claims(layout.claims) as claims:
         claims.wait(name)
         if not tree.is_dir():
-            _make(layout, packages, locales, tree, reporter)
+            _make(layout, packages, locales, name, reporter)
     return tree
 
 
@@ -100,24 +100,41 @@ def base_name(packages: Sequence[Package], locales: Sequence[str], *, owners: bo
     return f"{key}-base-{BASE_FORMAT}"
 
 
-def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], tree: Path, reporter: Reporter) -> None:
-    """Make the tree in the staging directory, then give it its name."""
-    for left in layout.staging.glob(f"{tree.name}.*"):
+def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], name: str, reporter: Reporter) -> None:
+    """Make the tree and its record in the staging directory, then give them their names."""
+    for left in layout.staging.glob(f"{name}.*"):
         remove_tree(left)  # its maker is gone, as we hold the claim
-    stage = layout.staging / f"{tree.name}.{secrets.token_hex(4)}"
+    stage = Stage(layout, name)
     task = reporter.begin("base package", total=1, unit="packages")
     try:
-        stage.mkdir()
+        stage.make()
         members = [_member(layout, package) for package in packages]
         _build(stage, Facts(members, _architecture(members)), locales, reporter)
-        _commit(stage / "tree", tree)
+        record = make_record(_package(name), listing(stage.tree), None)
+        stage.record.write_bytes(encode_record(record))
+        commit(layout, [stage])
+        task.advance()
     except OSError as error:
         raise StoreError(
-            "the base package cannot be made", identifier="base-failed", where=str(stage), why=str(error)
+            "the base package cannot be made", identifier="base-failed", where=str(stage.directory), why=str(error)
         ) from error
     finally:
-        remove_tree(stage)
+        stage.discard()
         task.finish()
+
+
+def _package(name: str) -> Package:
+    """Return the base package as a package: what its record says it is. No lock names it."""
+    return Package(
+        ecosystem="archive",
+        name="base",
+        version=str(BASE_FORMAT),
+        file=name,
+        size=0,
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
+        purl=f"pkg:generic/breakbulk-base@{BASE_FORMAT}",
+        why=("base",),
+    )
 
 
 def _member(layout: Layout, package: Package) -> Member:
@@ -141,24 +158,23 @@ def _architecture(members: Sequence[Member]) -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def _build(stage: Path, facts: Facts, locales: Sequence[str], reporter: Reporter) -> None:
+def _build(stage: Stage, facts: Facts, locales: Sequence[str], reporter: Reporter) -> None:
     wanted = programs.planned(facts, locales)
     additions = Additions(facts)
     accounts, unread = contribute(facts, additions)
     for script, why in sorted(unread.items()):
         reporter.note(f"what {script} would do is not part of the environment: {why}")
     ownership = Ownership(accounts if os.geteuid() == 0 else None)
-    tree, upper = stage / "tree", stage / "upper"
-    tree.mkdir()
+    upper = stage.directory / "upper"
     upper.mkdir()
-    write_tree(tree, additions, ownership)
-    lowers = [tree, *(member.tree for member in facts.members)]
+    write_tree(stage.tree, additions, ownership)
+    lowers = [stage.tree, *(member.tree for member in facts.members)]
     for line in programs.run(wanted, lowers, upper, shell=facts.kind("/bin/sh") is not None):
         reporter.note(line)
     made = Additions(facts)
     for path, addition in changes(upper):
         made.add(path, addition)
-    write_tree(tree, made, ownership)
+    write_tree(stage.tree, made, ownership, moving=upper)
 
 
 def contribute(facts: Facts, additions: Additions) -> tuple[Accounts, dict[str, str]]:
@@ -173,18 +189,3 @@ def contribute(facts: Facts, additions: Additions) -> tuple[Accounts, dict[str, 
     add_databases(facts, additions)
     add_files(facts, additions)
     return accounts, replayed.unread
-
-
-def _commit(stage: Path, tree: Path) -> None:
-    """Make the tree durable, then visible."""
-    descriptor = os.open(stage, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        linux.syncfs(descriptor)
-    finally:
-        os.close(descriptor)
-    stage.rename(tree)
-    parent = os.open(tree.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)

@@ -23,7 +23,7 @@ _MAGIC, _VERSION, _TRUSTED = 0xFEEDFEED, 2, 2
 
 
 def jks(trusted: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return a key store of (alias, DER) pairs; of equal aliases the first stays. Same input, same bytes: times are 0."""
+    """Return a key store of (alias, DER) pairs; of equal aliases the first stays. Times are 0, so bytes are stable."""
     entries: dict[str, bytes] = {}
     for alias, der in trusted:
         entries.setdefault(alias, der)

@@ -29,20 +29,29 @@ ENVIRONMENT = {
     "LC_ALL": "C",
     "DEBIAN_FRONTEND": "noninteractive",
     "SOURCE_DATE_EPOCH": "0",
+    "PKGSYSTEM_ENABLE_FSYNC": "0",  # update-mime-database; the commit of the tree makes it durable
 }
 _SHELL = "/bin/sh"
 _FAILED = "breakbulk-failed"
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A program with its arguments; `inputs` are paths that must be there, one of them being enough."""
+    """A program with its arguments.
+
+    Attributes:
+        argv: By absolute path.
+        inputs: Paths that must be there for it to make sense, one of them being enough.
+        last: Whether it waits for the others, which run at the same time.
+
+    """
 
     argv: tuple[str, ...]
     inputs: tuple[str, ...]
+    last: bool = False
 
 
-def _program(line: str, *inputs: str) -> Program:
-    return Program(argv=tuple(line.split()), inputs=inputs)
+def _program(line: str, *inputs: str, last: bool = False) -> Program:
+    return Program(argv=tuple(line.split()), inputs=inputs, last=last)
 
 
 def _after_triggers(multiarch: str) -> tuple[Program, ...]:
@@ -59,7 +68,7 @@ def _after_triggers(multiarch: str) -> tuple[Program, ...]:
         _program("/usr/bin/update-mime-database /usr/share/mime", "/usr/share/mime/packages"),
         _program("/usr/sbin/pam-auth-update --package --force", "/usr/share/pam-configs"),
         _program("/usr/bin/update-texmf", "/usr/share/texmf/web2c", "/etc/texmf/texmf.d"),
-        _program("/usr/bin/mktexlsr", "/usr/share/texlive/texmf-dist"),
+        _program("/usr/bin/mktexlsr", "/usr/share/texlive/texmf-dist", last=True),
     )
 
 
@@ -126,8 +135,7 @@ def run(programs: Sequence[Program], lowers: Sequence[Path], upper: Path, *, she
     if not shell or len(programs) < 2:
         results = [(each, run_confined(lowers, each.argv, upper=upper, environment=ENVIRONMENT)) for each in programs]
         return [_line(each.argv[0], result) for each, result in results if result.status]
-    script = "\n".join(f"{shlex.join(each.argv)} >/dev/null || echo {_FAILED} {each.argv[0]} $?" for each in programs)
-    result = run_confined(lowers, (_SHELL, "-c", script), upper=upper, environment=ENVIRONMENT)
+    result = run_confined(lowers, (_SHELL, "-c", _script(programs)), upper=upper, environment=ENVIRONMENT)
     if result.status:
         raise StoreError(
             "the programs that finish the base package did not run",
@@ -136,6 +144,12 @@ def run(programs: Sequence[Program], lowers: Sequence[Path], upper: Path, *, she
             why=result.stderr.decode("utf-8", "replace").strip(),
         )
     return failed(result)
+
+
+def _script(programs: Sequence[Program]) -> str:
+    calls = {each: f"{{ {shlex.join(each.argv)} >/dev/null || echo {_FAILED} {each.argv[0]}; }}" for each in programs}
+    together = [f"{call} &" for each, call in calls.items() if not each.last]
+    return "\n".join([*together, "wait", *(call for each, call in calls.items() if each.last)])
 
 
 def failed(result: Completed) -> list[str]:

@@ -6,20 +6,22 @@ attributes of the overlay do not get in. Counterpart of `additions`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from breakbulk.ecosystems.interface import Content, Entry
 from breakbulk.store.base.additions import Addition, Additions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from breakbulk.store.base.accounts import Accounts
 
-__all__ = ["Ownership", "changes", "write_tree"]
+__all__ = ["Ownership", "changes", "listing", "write_tree"]
 
 _PASSING = ("dev", "proc", "sys", "tmp", "run", "var/tmp", "var/cache/ldconfig", "var/cache/debconf", "var/log")
 """Directories whose changes by programs are not kept: they hold nothing, or what differs from run to run."""
@@ -38,8 +40,11 @@ class Ownership:
         return _number(addition.user, self._uids), _number(addition.group, self._gids)
 
 
-def write_tree(root: Path, additions: Additions, ownership: Ownership) -> None:
-    """Write all additions below `root`; what is there already is replaced, directories are kept."""
+def write_tree(root: Path, additions: Additions, ownership: Ownership, *, moving: Path | None = None) -> None:
+    """Write all additions below `root`, an empty directory, or with `moving` over what is there.
+
+    Files whose content is below `moving` are moved, all others copied.
+    """
     directories: list[tuple[Path, Addition]] = []
     for path, addition in additions:
         target = root / path
@@ -47,19 +52,24 @@ def write_tree(root: Path, additions: Additions, ownership: Ownership) -> None:
             target.mkdir(exist_ok=True)
             directories.append((target, addition))
             continue
-        target.unlink(missing_ok=True)
-        _write(target, addition)
+        if moving:
+            target.unlink(missing_ok=True)
+        _write(target, addition, moving)
         _dress(target, addition, ownership)
     for target, addition in reversed(directories):
         _dress(target, addition, ownership)
     os.utime(root, ns=(0, 0))
 
 
-def _write(target: Path, addition: Addition) -> None:
+def _write(target: Path, addition: Addition, moving: Path | None) -> None:
     if addition.kind == "link":
         target.symlink_to(addition.target)
     elif isinstance(addition.content, bytes):
         target.write_bytes(addition.content)
+    elif moving and addition.content.is_relative_to(moving):
+        addition.content.rename(target)
+        for attribute in os.listxattr(target):
+            os.removexattr(target, attribute)
     else:
         shutil.copyfile(addition.content, target)
 
@@ -73,13 +83,13 @@ def _dress(target: Path, addition: Addition, ownership: Ownership) -> None:
     os.utime(target, ns=(0, 0), follow_symlinks=False)
 
 
-def changes(upper: Path) -> Iterator[tuple[str, Addition]]:
-    """Yield what programs have put into an upper directory; removals and what is `_PASSING` are left out."""
+def changes(upper: Path, passing: Collection[str] = _PASSING) -> Iterator[tuple[str, Addition]]:
+    """Yield what programs have put into an upper directory; removals and what is below `passing` are left out."""
     for directory, names, files in os.walk(upper):
         names.sort()
         inside = os.path.relpath(directory, upper)
         prefix = "" if inside == "." else f"{inside}/"
-        names[:] = [name for name in names if f"{prefix}{name}" not in _PASSING]
+        names[:] = [name for name in names if f"{prefix}{name}" not in passing]
         for name in sorted([*names, *files]):
             if found := _found(Path(directory, name)):
                 yield f"{prefix}{name}", found
@@ -95,6 +105,18 @@ def _found(path: Path) -> Addition | None:
     if stat.S_ISREG(status.st_mode):
         return Addition(kind="file", mode=mode, content=path, user=str(status.st_uid), group=str(status.st_gid))
     return None
+
+
+def listing(root: Path) -> Content:
+    """Return the content of a tree, as a package's record has it."""
+    return {path: _entry(root / path, addition) for path, addition in changes(root, passing=())}
+
+
+def _entry(path: Path, addition: Addition) -> Entry:
+    if addition.kind == "file":
+        content = path.read_bytes()
+        return Entry("file", addition.mode, hashlib.sha256(content).hexdigest(), len(content))
+    return Entry(addition.kind, addition.mode, addition.target)
 
 
 def _number(name: str, numbers: Mapping[str, int]) -> int:
