@@ -1,1 +1,18 @@
-"""Debian packages: signed indices, our own resolver, unpacking, and what maintainer scripts would have done."""
+"""Debian packages: resolved over signed indices as apt would, located at the user's mirrors, unpacked.
+
+sources, configuration, credentials   what apt of this machine is configured to use
+suites, snapshots                     which of it a manifest means
+fetching, signatures, release,        indices that are proven before they are believed
+  decompression, archive, index
+versions, relations, stanzas          Debian's formats
+universe                              all that may be chosen from
+requesting, choosing, searching,      what is chosen, and why not
+  explaining, resolver
+packaging                             how it stands in the lock
+gathering, ecosystem                  where the parts meet
+"""
+
+from breakbulk.ecosystems.deb.ecosystem import Deb, Found, search
+from breakbulk.ecosystems.deb.packaging import python_of
+
+__all__ = ["Deb", "Found", "python_of", "search"]
