@@ -10,9 +10,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -83,6 +80,8 @@ def _usage_error(exception: click.UsageError) -> UsageError:
 
 
 def _internal_error(exception: BaseException, argv: Sequence[str], environ: Mapping[str, str]) -> InternalError:
+    import traceback
+
     report = _report(exception, argv)
     if environ.get(_DEBUG):
         print(report, file=sys.stderr)
@@ -96,6 +95,7 @@ def _internal_error(exception: BaseException, argv: Sequence[str], environ: Mapp
 
 def _report(exception: BaseException, argv: Sequence[str]) -> str:
     """Return what a maintainer needs to know, without credentials in addresses."""
+    import traceback
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -114,6 +114,9 @@ def _report(exception: BaseException, argv: Sequence[str]) -> str:
 
 def _written(report: str, environ: Mapping[str, str]) -> Path:
     """Write the report below the cache, or where temporary files go when that cannot be written."""
+    import tempfile
+    import time
+
     from breakbulk.settings import Settings
 
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
