@@ -97,9 +97,9 @@ class ArchiveMembers:
             raise self.refuse("a member is neither a file nor a directory", "archive-member-kind", path)
         if (info.external_attr >> 16) & 0o6000:
             raise self.refuse("a program is setuid or setgid", "archive-setuid", path)
-        if info.is_dir():
+        if info.filename.endswith("/"):
             return
-        if path != info.filename:
+        if not path or path != info.filename:
             raise self.refuse("a member's name has another meaning than its words", "archive-name-invalid", path)
         if info.filename in self.files:
             raise self.refuse("two members of the archive have one name", "archive-name-collision", path)
