@@ -35,6 +35,10 @@ class Pypi:
     def __init__(self) -> None:
         self._configured = ConfiguredIndexes()
 
+    def __reduce__(self) -> tuple[type[Pypi], tuple[()]]:
+        """Let a worker process start with an instance of its own: what this one has learned stays here."""
+        return Pypi, ()
+
     def resolve(self, request: Request, settings: Settings, reporter: Reporter) -> Resolution:
         """Return the wheels that satisfy `request` and everything they need; see `resolution` for the errors."""
         from breakbulk.ecosystems.pypi.resolution import resolve_requirements
