@@ -85,10 +85,16 @@ def errors_page() -> str:
         "code is that of its family. `breakbulk run` otherwise ends with the exit code of the command it ran.",
         "",
     ]
-    for error in classes:
-        if error is not BreakbulkError:
-            lines += _family(error, sorted(use for use in uses if use.error == error.__name__))
+    families = {error.__name__: _family_of(error) for error in classes}
+    for family in dict.fromkeys(families.values()):
+        if family is not BreakbulkError:
+            lines += _section(family, sorted(use for use in uses if families[use.error] is family))
     return "\n".join(lines)
+
+
+def _family_of(error: type[BreakbulkError]) -> type[BreakbulkError]:
+    """Return the class under which users know an error: of a private class its nearest public base."""
+    return next(base for base in error.__mro__ if not base.__name__.startswith("_"))
 
 
 def error_classes(sources: Iterable[Path]) -> list[type[BreakbulkError]]:
@@ -101,7 +107,7 @@ def error_classes(sources: Iterable[Path]) -> list[type[BreakbulkError]]:
     return sorted(found, key=lambda error: (error.exit_code, error.__name__))
 
 
-def _family(error: type[BreakbulkError], uses: list[Use]) -> list[str]:
+def _section(error: type[BreakbulkError], uses: list[Use]) -> list[str]:
     summary = (error.__doc__ or "").strip().splitlines()[0]
     retry = " Trying again may help." if error.retryable else ""
     lines = [f"## {error.exit_code}: {error.__name__}", "", f"{summary}{retry}", ""]
