@@ -24,6 +24,7 @@ from breakbulk.store.base.certificates import add_certificates
 from breakbulk.store.base.databases import add_databases
 from breakbulk.store.base.diversions import add_diversions
 from breakbulk.store.base.facts import Facts, Member
+from breakbulk.store.base.pam import add_pam
 from breakbulk.store.base.replay import replay
 from breakbulk.store.base.shells import add_shells
 from breakbulk.store.base.skeleton import add_directories, add_files
@@ -186,6 +187,7 @@ def contribute(facts: Facts, additions: Additions) -> tuple[Accounts, dict[str, 
     add_diversions(facts, replayed, additions)
     add_certificates(facts, additions)
     add_shells(facts, replayed, additions)
+    add_pam(facts, additions)
     add_databases(facts, additions)
     add_files(facts, additions)
     return accounts, replayed.unread

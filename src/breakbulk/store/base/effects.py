@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from breakbulk.store.base.additions import Addition, Additions
+from breakbulk.store.base.shell_outputs import TEMPORARY
 from breakbulk.store.base.shell_state import Invocation, Outcome, is_known
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class FileEffects:
     def __init__(self, facts: Facts, additions: Additions) -> None:
         self._facts = facts
         self._additions = additions
+        self._temporary: dict[str, Addition] = {}
         self._programs: dict[str, Callable[[list[str]], Outcome]] = {
             "chgrp": lambda words: self._chown(words, group_only=True),
             "chmod": self._chmod,
@@ -73,7 +75,7 @@ class FileEffects:
 
     def kind(self, path: str, *, follow: bool = True) -> Literal["file", "link", "directory"] | None:
         """Return what is at a path, of a package or made so far."""
-        made = self._additions.get(self._facts.at(path, follow=follow))
+        made = self._temporary.get(path) or self._additions.get(self._facts.at(path, follow=follow))
         return made.kind if made else self._facts.kind(path, follow=follow)
 
     def text(self, path: str) -> str | None:
@@ -187,7 +189,7 @@ class FileEffects:
         if source == "/dev/null":
             return Addition(kind="file", mode=0o644)
         found = self._facts.at(source)
-        copy = self._additions.get(found) or self._of_package(found)
+        copy = self._temporary.get(source) or self._additions.get(found) or self._of_package(found)
         return copy if copy and copy.kind == "file" else None
 
     def _ln(self, words: list[str]) -> Outcome:
@@ -265,29 +267,37 @@ class FileEffects:
         return True
 
     def _write(self, invocation: Invocation) -> Outcome:
-        """Do what `cat > file <<END`, `echo text > file` and `: > file` do."""
-        text = _written(invocation)
-        if text is None or invocation.output is None or not is_known(text) or not invocation.certain:
+        """Do what `cat > file <<END`, `cat file > file`, `echo text > file` and `: > file` do."""
+        new = self._output(invocation)
+        path = invocation.output or ""
+        if new is None or not invocation.certain:
             return None
-        found = self._changeable(invocation.output)
+        if path.startswith(TEMPORARY):
+            self._temporary[path] = new
+            return True
+        found = self._changeable(path)
         before = self._additions.get(found) if found and invocation.appends else None
-        if found and before and isinstance(before.content, bytes):
-            self._additions.add(found, msgspec.structs.replace(before, content=before.content + text.encode()))
+        if found and before and isinstance(before.content, bytes) and isinstance(new.content, bytes):
+            self._additions.add(found, msgspec.structs.replace(before, content=before.content + new.content))
         else:
-            self._make(invocation.output, Addition(kind="file", mode=0o644, content=text.encode()))
+            self._make(path, new)
         return True
 
-
-def _written(invocation: Invocation) -> str | None:
-    match invocation.words:
-        case () | (":",) | ("true",):
-            return ""
-        case ("cat",) | ("cat", "-"):
-            return invocation.text
-        case ("echo", *words) if words and not words[0].startswith("-"):
-            return " ".join(words) + "\n"
-        case _:
-            return None
+    def _output(self, invocation: Invocation) -> Addition | None:
+        """Return what a program writes as a file; None when that is not known."""
+        match invocation.words:
+            case () | (":",) | ("true",):
+                text = ""
+            case ("cat",) | ("cat", "-"):
+                text = invocation.text
+            case ("cat", path):
+                copied = self._copied(path)
+                return copied and msgspec.structs.replace(copied, mode=0o644, user="root", group="root")
+            case ("echo", *words) if words and not words[0].startswith("-"):
+                text = " ".join(words) + "\n"
+            case _:
+                return None
+        return Addition(kind="file", mode=0o644, content=text.encode()) if is_known(text) else None
 
 
 def _symlink(target: str) -> Addition:

@@ -66,7 +66,6 @@ def _after_triggers(multiarch: str) -> tuple[Program, ...]:
             f"{library}/gdk-pixbuf-2.0/2.10.0/loaders",
         ),
         _program("/usr/bin/update-mime-database /usr/share/mime", "/usr/share/mime/packages"),
-        _program("/usr/sbin/pam-auth-update --package --force", "/usr/share/pam-configs"),
         _program("/usr/bin/update-texmf", "/usr/share/texmf/web2c", "/etc/texmf/texmf.d"),
         _program("/usr/bin/mktexlsr", "/usr/share/texlive/texmf-dist", last=True),
     )

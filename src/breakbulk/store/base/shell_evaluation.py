@@ -70,7 +70,7 @@ class _Walk:
         """Return what a command substitution prints."""
         if len(script) == 1 and isinstance(script[0], tree.Command):
             words = self._expand.fields(script[0].words)
-            return printed(words, self._state.variables, self._state.world)
+            return printed(words, self._state)
         return UNKNOWN
 
     @contextmanager

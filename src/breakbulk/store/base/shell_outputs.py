@@ -8,12 +8,14 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from breakbulk.store.base.shell_state import UNKNOWN, World, is_known
+from breakbulk.store.base.shell_state import UNKNOWN, State, World, is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-__all__ = ["find_program", "printed"]
+__all__ = ["TEMPORARY", "find_program", "printed"]
+
+TEMPORARY = "/tmp/breakbulk-"  # noqa: S108 - a name in the world of the script, not on this machine
 
 _PROGRAM_DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _ALWAYS_THERE = frozenset({"dpkg", "dpkg-divert", "dpkg-statoverride", "dpkg-query", "update-alternatives", "adduser"})
@@ -28,12 +30,13 @@ def find_program(name: str, world: World) -> str | None:
     return f"/usr/bin/{name}" if name in _ALWAYS_THERE else None
 
 
-def printed(words: Sequence[str], variables: Mapping[str, str], world: World) -> str:
+def printed(words: Sequence[str], state: State) -> str:
     """Return what a program prints, `UNKNOWN` when that cannot be told."""
     if not words or not is_known(*words):
         return UNKNOWN
     name, *arguments = words
-    architecture = variables.get("DPKG_MAINTSCRIPT_ARCH", UNKNOWN)
+    world = state.world
+    architecture = state.variables.get("DPKG_MAINTSCRIPT_ARCH", UNKNOWN)
     match name, arguments:
         case "echo", _:
             return " ".join(argument for argument in arguments if argument not in ("-n", "-e"))
@@ -57,6 +60,8 @@ def printed(words: Sequence[str], variables: Mapping[str, str], world: World) ->
             return ""
         case "dpkg-realpath", [*_, path]:
             return path
+        case "mktemp", _:
+            return f"{TEMPORARY}{next(state.temporaries)}"
         case "uname", ["-s"]:
             return "Linux"
         case ("which", [*_, program]) | ("command", ["-v", program]):

@@ -6,10 +6,13 @@ None. Every consumer decides what to do with either; nothing is guessed here.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from breakbulk.store.base import shell_tree as tree
 
 __all__ = ["UNKNOWN", "Invocation", "Outcome", "State", "World", "is_known"]
@@ -57,13 +60,14 @@ class World(Protocol):
 
 @dataclass(slots=True)
 class State:
-    """The variables of one script, `positional` from `$1` on, and its functions."""
+    """The variables of one script, `positional` from `$1` on, its functions, debconf's defaults, mktemp's numbers."""
 
     variables: dict[str, str]
     positional: tuple[str, ...]
     world: World
     functions: dict[str, tree.Node] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
+    temporaries: Iterator[int] = field(default_factory=itertools.count)
 
     def value(self, name: str) -> str | None:
         """Return a parameter's value, None when it is unset."""
