@@ -1,0 +1,99 @@
+"""Which files of a source do not belong to it: `.gitignore` at every level, and what the manifest excludes.
+
+Semantics are those of gitignore(5): of the patterns that match, the last of the deepest file decides, and what is below
+an ignored directory cannot come back. Files of the directories above count too, up to the repository's top. Each rule
+set has an identity, so that a decision made once under the same rules need not be made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+__all__ = ["ALWAYS", "GITIGNORE", "Rules", "read_ignore", "rules_of", "tracked_only"]
+
+ALWAYS = frozenset({".git", ".breakbulk", ".flox", ".venv", "__pycache__", "breakbulk.lock", "breakbulk.toml"})
+"""Names that never belong: what Git, Breakbulk and Python keep beside the source. The lock holds the source's digest,
+so it cannot be part of it; with the manifest beside it, editing one would change the other's package."""
+
+GITIGNORE = ".gitignore"
+
+
+class Rules:
+    """The rules that apply in one directory; immutable.
+
+    Attributes:
+        identity: Equal for equal rules, a digest.
+        gitignore: Whether `.gitignore` files count.
+
+    """
+
+    def __init__(
+        self,
+        specs: tuple[tuple[str, GitIgnoreSpec], ...],
+        excluded: GitIgnoreSpec,
+        identity: str,
+        *,
+        gitignore: bool = True,
+    ) -> None:
+        self._specs = specs
+        self._excluded = excluded
+        self.identity = identity
+        self.gitignore = gitignore
+
+    def below(self, prefix: str, text: str) -> Rules:
+        """Return the rules with those of the `.gitignore` in the directory `prefix` ("" or ending in a slash)."""
+        identity = hashlib.sha256(f"{self.identity}\0{prefix}\0{text}".encode("utf-8", "surrogateescape")).hexdigest()
+        return Rules((*self._specs, (prefix, _spec(text.splitlines()))), self._excluded, identity)
+
+    def ignores(self, path: str) -> bool:
+        """Tell whether `path`, relative to the source and with a slash at its end for a directory, is left out."""
+        excluded = self._excluded.check_file(path).include
+        if excluded is not None:
+            return excluded
+        for prefix, spec in reversed(self._specs):
+            # A rule from above the source has its path from there to here as a prefix with a leading slash.
+            inner = prefix[1:] + path if prefix.startswith("/") else path[len(prefix) :]
+            decision = spec.check_file(inner).include
+            if decision is not None:
+                return decision
+        return False
+
+
+def tracked_only() -> Rules:
+    """Return the rules of a checkout: what a commit holds belongs to it, whatever its `.gitignore` says."""
+    return Rules((), _spec(()), "tracked", gitignore=False)
+
+
+def rules_of(root: Path, exclude: Iterable[str]) -> Rules:
+    """Return the rules at the top of the source `root`, before its own `.gitignore`."""
+    exclude = tuple(exclude)
+    rules = Rules((), _spec(exclude), hashlib.sha256("\0".join(exclude).encode()).hexdigest())
+    for directory in _above(root):
+        ignore = directory / GITIGNORE
+        if ignore.is_file():
+            inner = root.relative_to(directory).as_posix()
+            rules = rules.below(f"/{inner}/", read_ignore(ignore))
+    return rules
+
+
+def read_ignore(path: Path) -> str:
+    """Return the text of a `.gitignore`."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _above(root: Path) -> list[Path]:
+    """Return the directories from the top of the repository that `root` is in down to its parent; none outside one."""
+    if (root / ".git").exists():
+        return []
+    for number, directory in enumerate(root.parents):
+        if (directory / ".git").exists():
+            return list(reversed(root.parents[: number + 1]))
+    return []
+
+
+def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
+    return GitIgnoreSpec.from_lines(lines)
