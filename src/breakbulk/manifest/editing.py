@@ -30,8 +30,8 @@ _KEPT_KEYS = ("systems", "priority", "dependencies", "exclude", "destination")
 def add_install(text: str, spec: Spec, *, install_id: str | None = None, file: str = MANIFEST_NAME) -> str:
     """Return the manifest `text` with `spec` installed, under `install_id` or the id that `choose_id` gives.
 
-    A package that is already there is changed in place and keeps what a word cannot say, such as its systems. Raises `ManifestError` when
-    `text` is no manifest, `UsageError` (`install-id-taken`) when another package has that id.
+    A package that is already there is changed in place and keeps what a word cannot say, such as its systems. Raises
+    `ManifestError` when `text` is no manifest, `UsageError` (`install-id-taken`) when another package has that id.
     """
     manifest = parse_manifest(text, file)
     name = install_id or choose_id(manifest, spec)

@@ -24,8 +24,8 @@ _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
 _STRING = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"""{0,2}(?!")|'''
-    r"""'''.*?'''(?:'{0,2})(?!')|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""",
+    r'''"""(?:[^\\]|\\.)*?"""(?:"{0,2})|'''  # up to two quotes may stand before the closing three
+    r"""'''.*?'''(?:'{0,2})|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""",
     re.DOTALL,
 )
 _SCALAR = re.compile(r"[^,\]}#\n]+")
@@ -117,7 +117,8 @@ class _Scanner:
             if path in self.last_index:
                 path = (*path, self.last_index[path])
         self.note(path, line)
-        self.at = self.text.find("]", self.at) + (2 if array else 1)
+        closing = self.text.find("]", self.at)
+        self.at = len(self.text) if closing < 0 else closing + (2 if array else 1)
         self.pieces.append(Piece("header", path, start, self.at, self.at))
         return path
 
@@ -148,28 +149,29 @@ class _Scanner:
     def array(self, path: KeyPath) -> None:
         self.at += 1
         index = 0
-        while self.more("]"):
+        while self.more("]", index):
             self.note((*path, index), self.line())
             self.value((*path, index))
             index += 1
 
     def inline_table(self, path: KeyPath) -> None:
         self.at += 1
-        while self.more("}"):
+        count = 0
+        while self.more("}", count):
             self.pair(path, "inline")
+            count += 1
 
-    def more(self, closing: str) -> bool:
-        """Step over what separates elements; return whether another one follows."""
-        before = self.at
+    def more(self, closing: str, count: int) -> bool:
+        """Step over what separates elements, `count` of which are read; return whether another one follows."""
         self.skip(_GAP)
-        if self.text.startswith(",", self.at):
+        separated = self.text.startswith(",", self.at)
+        if separated:
             self.at += 1
             self.skip(_GAP)
         if self.text.startswith(closing, self.at):
             self.at += 1
             return False
-        first = self.text[before - 1 : before] in {"[", "{"}
-        return self.at < len(self.text) and (first or self.at > before)
+        return self.at < len(self.text) and (separated or count == 0)
 
     def dotted_key(self) -> list[str]:
         keys: list[str] = []

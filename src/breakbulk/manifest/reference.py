@@ -19,7 +19,7 @@ from breakbulk.manifest.schema import Install, Manifest
 __all__ = ["MEANINGS", "keys", "table"]
 
 _WORDS = {str: "string", int: "integer", bool: "boolean", float: "number", Any: "any"}
-_SCALARS = (str, int, float)
+_PLURALS = {"string": "strings", "table": "tables"}
 
 MEANINGS: dict[str, str] = {
     "schema-version": "Version of Flox's schema that the manifest is written for, up to 1.15.0",
@@ -190,7 +190,7 @@ def _word(hint: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{choice}`" for choice in arguments)
     if origin is tuple:
-        return f"array of {_type(arguments[0])}"
+        return "array of " + " or ".join(_PLURALS.get(word, word) for word in _type(arguments[0]).split(" or "))
     return "table" if _is_struct(hint) or origin is dict else _WORDS[hint]
 
 
