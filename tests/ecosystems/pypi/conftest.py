@@ -122,6 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._file(rest, index.files[rest])
         return self._send(404, b"", "text/plain")
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def _page(self, project: str) -> None:
         files = self.index.of_project(project)
         digests = {file: hashlib.sha256(self.index.files[file]).hexdigest() for file in files}
@@ -156,14 +159,18 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(206, data[start:end], "application/zip", headers, name=name)
 
     def _send(
-        self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None, name: str = ""
+        self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None, *, name: str = ""
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         for key, value in (headers or {}).items():
             self.send_header(key, value)
+        if name and self.index.ranges:
+            self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
+        if self.command == "HEAD":
+            return
         if self.index.cut_short.get(name, 0) > 0:
             self.index.cut_short[name] -= 1
             self.wfile.write(body[: len(body) // 2])
@@ -171,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 

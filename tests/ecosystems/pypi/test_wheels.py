@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
@@ -117,7 +118,8 @@ def test_record_is_true_of_every_file_and_names_the_bytecode(tmp_path: Path, mak
         entry_points="[console_scripts]\nhello = demo:main\n",
     )
     tree, unpacked = unpack(wheel, tmp_path)
-    rows = list(csv.reader((tree / PACKAGES / "demo-1.0.dist-info/RECORD").open(newline="")))
+    with (tree / PACKAGES / "demo-1.0.dist-info/RECORD").open(newline="") as record:
+        rows = list(csv.reader(record))
     described = {}
     for path, digest, size in rows:
         target = Path(os.path.normpath(tree / PACKAGES / path))
@@ -272,10 +274,8 @@ def test_no_name_escapes(tmp_path_factory: pytest.TempPathFactory, making: Any, 
     directory = tmp_path_factory.mktemp("evil")
     outside = directory / "outside"
     outside.mkdir()
-    try:
+    with contextlib.suppress(ArchiveError):
         unpack(making.wheel(files={"demo/__init__.py": b"", member: b"evil"}), outside)
-    except ArchiveError:
-        pass
     assert {path.name for path in directory.iterdir()} == {"outside"}
     assert {path.name for path in outside.iterdir()} <= {"archive", "tree"}
     assert {path.name for path in (outside / "tree").iterdir()} <= {"usr"}

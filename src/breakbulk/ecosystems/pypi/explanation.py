@@ -22,6 +22,10 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _URL = re.compile(r"\b(?:git\+)?[a-z]+://[^\s`'\"<>)]+")
 _TEMPORARY = re.compile(r"/\S*/breakbulk-uv-[^/\s`]+/")
 _CAUSE = re.compile(r"^\s*(?:cause|error):?\s*", re.MULTILINE)
+_FILTERED = r"hint: `([^`]+)` was filtered by `exclude-newer`"
+_NO_WHEEL = r"([\w.-]+?)(?:[<>=!~]=?[^\s]+)? has no wheels with a matching"
+_NOT_FOUND = r"([\w.-]+) was not found in the (?:package registry|provided package locations)"
+_SOURCE_ONLY = r"Wheels are required for `([^`]+)`"
 _SPACES = re.compile(r"[ \t]+")
 
 
@@ -99,7 +103,7 @@ def _unreachable(failure: _Failure) -> BreakbulkError:
 
 
 def _snapshot(failure: _Failure) -> BreakbulkError:
-    names = failure.names(r"hint: `([^`]+)` was filtered by `exclude-newer`")
+    names = failure.names(_FILTERED)
     published = failure.names(r"published at (\S+?)(?:T\S*)?\. ")
     newest = max(published, default=None)
     return ResolutionError(
@@ -112,7 +116,7 @@ def _snapshot(failure: _Failure) -> BreakbulkError:
 
 
 def _sdist_only(failure: _Failure) -> BreakbulkError:
-    names = failure.names(r"Wheels are required for `([^`]+)`")
+    names = failure.names(_SOURCE_ONLY)
     file = f"{names[0].replace('-', '_')}-VERSION-py3-none-any.whl"
     return ResolutionError(
         f"{', '.join(names)} can only be had as source for {failure.target.words}, and environments are made of wheels",
@@ -126,7 +130,7 @@ def _sdist_only(failure: _Failure) -> BreakbulkError:
 
 
 def _no_matching_wheel(failure: _Failure) -> BreakbulkError:
-    names = failure.names(r"([\w.-]+?)(?:[<>=!~]=?[^\s]+)? has no wheels with a matching")
+    names = failure.names(_NO_WHEEL)
     return ResolutionError(
         f"{', '.join(names)} has no wheel for {failure.target.words}",
         identifier="no-matching-wheel",
@@ -138,7 +142,7 @@ def _no_matching_wheel(failure: _Failure) -> BreakbulkError:
 
 
 def _unknown(failure: _Failure) -> BreakbulkError:
-    names = failure.names(r"([\w.-]+) was not found in the (?:package registry|provided package locations)")
+    names = failure.names(_NOT_FOUND)
     return NotFoundError(
         f"the package index has no {', '.join(names)}",
         identifier="pypi-package-unknown",
@@ -170,10 +174,10 @@ _SIGNS: tuple[tuple[str, _Maker], ...] = (
     (r"401 Unauthorized|403 Forbidden|lack of valid authentication credentials|Missing credentials", _unauthorised),
     (r"network was disabled|network connectivity is disabled", _offline),
     (r"Failed to fetch|Request failed after|error sending request|HTTP status server error|timed out", _unreachable),
-    (r"was filtered by `exclude-newer`", _snapshot),
-    (r"Wheels are required for `", _sdist_only),
-    (r"has no wheels with a matching", _no_matching_wheel),
-    (r"was not found in the (?:package registry|provided package locations)", _unknown),
+    (_FILTERED, _snapshot),
+    (_SOURCE_ONLY, _sdist_only),
+    (_NO_WHEEL, _no_matching_wheel),
+    (_NOT_FOUND, _unknown),
     (r"No solution found when resolving", _no_version),
     (r"Couldn't parse requirement|Unsupported requirement|Invalid URL", _requirement),
 )
