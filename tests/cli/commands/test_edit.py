@@ -71,8 +71,9 @@ def test_an_editor_that_fails_changes_nothing(call: Call, manifest: Path, comman
 
 
 def test_on_a_terminal_the_user_may_go_on(spawn: Call, editor: Call, manifest: Path) -> None:
+    mended = '[vars]\nB = "2"\n[options]\nbase = "none"\n'
     # The first time the editor spoils the manifest, the second time it mends it.
-    script = 'grep -q instal "$1" && printf "[vars]\\nB = \\"2\\"\\n" > "$1" || echo "[instal]" >> "$1"'
+    script = f"""grep -q instal "$1" && printf '{mended}' > "$1" || echo "[instal]" >> "$1" """
     ours, theirs = pty.openpty()
     with spawn(
         "edit",
@@ -80,7 +81,7 @@ def test_on_a_terminal_the_user_may_go_on(spawn: Call, editor: Call, manifest: P
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=theirs,
-        extra={"EDITOR": editor(script + f'; printf \'{EMPTY.splitlines()[1]}\\nbase = "none"\\n\' >> "$1"')},
+        extra={"EDITOR": editor(script)},
     ) as started:
         os.close(theirs)
         shown = b""
@@ -92,4 +93,4 @@ def test_on_a_terminal_the_user_may_go_on(spawn: Call, editor: Call, manifest: P
     os.close(ours)
     assert b"manifest-unknown-key" in shown
     assert started.returncode == 0
-    assert manifest.read_text() == '[vars]\nB = "2"\n[options]\nbase = "none"\n'
+    assert manifest.read_text() == mended
