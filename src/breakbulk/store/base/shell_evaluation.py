@@ -2,8 +2,8 @@
 
 Conditions on arguments, variables and the packages' files are decided; where the answer needs a run, every branch is
 walked and its invocations are marked uncertain. So the outcome errs towards too much, never by executing anything.
-Bounded: `STEPS_LIMIT` commands, `CALLS_LIMIT` nested functions. Counterparts: `shell_syntax` reads the script,
-`replay` is the world.
+Bounded by `STEPS_LIMIT` commands, `CALLS_LIMIT` nested functions and `DEPTH_LIMIT`. Counterparts: `shell_syntax` reads
+the script, `replay` is the world.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from breakbulk.store.base.shell_syntax import ShellSyntaxError, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CALLS_LIMIT", "STEPS_LIMIT", "evaluate"]
+__all__ = ["CALLS_LIMIT", "DEPTH_LIMIT", "STEPS_LIMIT", "evaluate"]
 
 STEPS_LIMIT = 20_000
 CALLS_LIMIT = 20
+DEPTH_LIMIT = 100  # of nested commands, well within Python's own limit
 
 
 class _Jump(Exception):  # noqa: N818 - control flow, not an error
@@ -64,6 +65,7 @@ class _Walk:
         self._expand = Expander(state, self)
         self._doubts = 0
         self._steps = 0
+        self._depth = 0
         self._calls = 0
 
     def output(self, script: tree.Script) -> str:
@@ -95,8 +97,15 @@ class _Walk:
 
     def _node(self, node: tree.Node) -> Outcome:
         self._steps += 1
-        if self._steps > STEPS_LIMIT:
+        if self._steps > STEPS_LIMIT or self._depth > DEPTH_LIMIT:
             raise _Exit
+        self._depth += 1
+        try:
+            return self._walked(node)
+        finally:
+            self._depth -= 1
+
+    def _walked(self, node: tree.Node) -> Outcome:
         match node:
             case tree.Command():
                 return self._command(node)
