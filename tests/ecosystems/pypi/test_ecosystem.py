@@ -234,3 +234,4 @@ def test_a_name_is_looked_up(index: Any, settings: Settings, making: Any) -> Non
     index.add(b"", "demo-9.0.tar.gz")
     assert Pypi().lookup("Demo", settings) == ("1.10", "1.9", "1.0")
     assert Pypi().lookup("unknown", settings) == ()
+    assert Pypi().lookup("../demo", settings) == ()

@@ -272,3 +272,12 @@ def test_an_environment_without_python_cannot_have_wheels(settings: Settings, ma
     with pytest.raises(ResolutionError) as caught:
         resolve(make_request("app", python=None), settings)
     assert caught.value.reference == "python-unavailable"
+
+
+def test_an_index_without_dates_cannot_answer_a_snapshot(
+    shop: Any, settings: Settings, make_request: MakeRequest
+) -> None:
+    shop.speaks_json = False
+    with pytest.raises(ResolutionError) as caught:
+        resolve(make_request("lib", options=Options(snapshot="2024-01-01")), settings)
+    assert caught.value.reference == "index-without-dates", str(caught.value)

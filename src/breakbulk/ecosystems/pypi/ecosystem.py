@@ -81,7 +81,10 @@ class Pypi:
         settings: Settings,
         reporter: Reporter = SILENT,
     ) -> dict[str, dict[str, str]]:
-        """Return the listings of many wheels by package id, those that are not cached read side by side."""
+        """Return the listings of many wheels by package id, those that are not cached read side by side.
+
+        Works for wheels of own sources too, as resolving has read and kept what they hold.
+        """
         packages = tuple(packages)
         facts = self._reader(settings, reporter)([_wheel(*each, settings) for each in packages])
         return {package.id: _listing(package, facts[package.sha256]) for package, _ in packages}

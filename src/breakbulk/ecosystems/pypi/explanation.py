@@ -106,12 +106,20 @@ def _snapshot(failure: _Failure) -> BreakbulkError:
     names = failure.names(_FILTERED)
     published = failure.names(r"published at (\S+?)(?:T\S*)?\. ")
     newest = max(published, default=None)
+    if newest is None:
+        return ResolutionError(
+            f"the index does not say when {', '.join(names)} was published, so options.snapshot leaves it out",
+            identifier="index-without-dates",
+            where="options.snapshot",
+            why=failure.why,
+            hint="use an index that gives dates (Simple API in JSON, PEP 700), or leave options.snapshot out",
+        )
     return ResolutionError(
         f"at the date of options.snapshot there was no fitting version of {', '.join(names)}",
         identifier="not-in-snapshot",
         where="options.snapshot",
         why=failure.why,
-        hint=f"set options.snapshot to {newest} or later" if newest else "set options.snapshot to a later date",
+        hint=f"set options.snapshot to {newest} or later",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from breakbulk.ecosystems.pypi.indexes import Indexes
@@ -20,10 +20,14 @@ __all__ = ["newest_versions", "versions_of"]
 def versions_of(name: str, indexes: Indexes, transport: Transport) -> tuple[str, ...]:
     """Return the versions of a project that have wheels, newest first, of the first index that knows it.
 
-    Raises `NetworkError`. An unknown name has no versions.
+    Raises `NetworkError`. An unknown name, or what cannot be one, has no versions.
     """
+    try:
+        project = canonicalize_name(name, validate=True)
+    except InvalidName:
+        return ()
     for index in indexes.simple:
-        files = project_files(index, canonicalize_name(name), transport)
+        files = project_files(index, project, transport)
         if files:
             return newest_versions(files)
     return ()

@@ -32,6 +32,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         requirement: What uv is given.
         priority: Of the package that satisfies it.
         local: The wheel made from the user's own source, when that is what satisfies it.
+        alone: Whether what it requires is left out (`dependencies = false`).
 
     """
 
@@ -39,6 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     requirement: Requirement
     priority: int
     local: Path | None = None
+    alone: bool = False
 
     @property
     def name(self) -> str:
@@ -61,7 +63,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def wanted(installs: Mapping[str, Install], local: Iterable[LocalWheel]) -> tuple[Wanted, ...]:
     """Return the requirements of a request, sorted by install id; raise `ManifestError` for one that is none."""
     asked = [
-        Wanted(install=name, requirement=requirement_of(name, install), priority=install.priority)
+        Wanted(
+            install=name,
+            requirement=requirement_of(name, install),
+            priority=install.priority,
+            alone=not install.dependencies,
+        )
         for name, install in installs.items()
         if isinstance(install, PypiInstall)
     ]

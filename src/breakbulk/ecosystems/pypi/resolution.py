@@ -8,7 +8,7 @@ package. Files for uv are in a temporary directory; secrets travel in the enviro
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packageurl import PackageURL
@@ -52,18 +52,37 @@ def resolve_requirements(
     asked = wanted(request.installs, request.local)
     task = reporter.begin("Resolving Python packages")
     try:
-        chosen = _compile(request, asked, target, settings)
+        chosen = _choose(request, asked, target, settings)
     finally:
         task.finish()
     remember((each for each in chosen if not _is_local(each, request.local)), settings)
     wheels = [Wheel(each.name, each.file, each.sha256, each.addresses) for each in chosen]
     facts = read(wheels)
-    requires = {each.name: facts[each.sha256].metadata.requires for each in chosen}
+    alone = {each.name for each in asked if each.alone}
+    requires = {each.name: () if each.name in alone else facts[each.sha256].metadata.requires for each in chosen}
     drawn = edges(requires, asked, target)
     return Resolution(packages=tuple(_package(each, facts[each.sha256], drawn, asked, target) for each in chosen))
 
 
-def _compile(request: Request, asked: Iterable[Wanted], target: Target, settings: Settings) -> list[Chosen]:
+def _choose(request: Request, asked: Sequence[Wanted], target: Target, settings: Settings) -> list[Chosen]:
+    """Resolve everything, then those whose requirements are left out: with all of theirs absent, each by itself."""
+    alone = [each for each in asked if each.alone]
+    together = [each for each in asked if not each.alone]
+    chosen = _compile(request, together, target, settings) if together else []
+    if both := {each.name for each in chosen} & {each.name for each in alone}:
+        name = min(both)
+        raise ResolutionError(
+            f"{name} is wanted without what it requires, and by another package with it",
+            identifier="wanted-both-ways",
+            where=f"install.{next(each.install for each in alone if each.name == name)}",
+            hint="leave `dependencies = false` out",
+        )
+    return chosen + (_compile(request, alone, target, settings, "--no-deps") if alone else [])
+
+
+def _compile(
+    request: Request, asked: Iterable[Wanted], target: Target, settings: Settings, *options: str
+) -> list[Chosen]:
     """Ask uv and return what it chose."""
     held = [each for each in request.locked if each.ecosystem == "pypi" and each.source is None]
     with tempfile.TemporaryDirectory(prefix="breakbulk-uv-") as directory:
@@ -72,7 +91,7 @@ def _compile(request: Request, asked: Iterable[Wanted], target: Target, settings
         (scratch / "requirements.in").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         if held and request.upgrade != frozenset():
             (scratch / "pylock.toml").write_text(preferences(held), encoding="utf-8")
-        answer = uv.run(_arguments(request, target), scratch, settings)
+        answer = uv.run([*_arguments(request, target), *options], scratch, settings)
         if answer.returncode != 0:
             raise explain(answer.stderr, target)
         return read_pylock((scratch / "pylock.toml").read_text(encoding="utf-8"), target, held)

@@ -12,7 +12,7 @@ import random
 import ssl
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -48,11 +48,13 @@ class Transport:
     def __init__(self, credentials: Credentials, settings: Settings) -> None:
         self._credentials = credentials
         self._settings = settings
+        configured = client_configuration(settings).environment
         self._client = httpx2.Client(
             follow_redirects=True,
             timeout=settings.timeout_s,
             limits=httpx2.Limits(max_connections=settings.downloads),
-            verify=_tls(settings),
+            verify=_tls(configured),
+            proxy=None if "ALL_PROXY" in settings.environment else configured.get("ALL_PROXY"),  # pip's `proxy`
             headers={"User-Agent": "breakbulk"},
         )
 
@@ -147,9 +149,8 @@ def _compare(url: str, digest: str, sha256: str) -> None:
         )
 
 
-def _tls(settings: Settings) -> ssl.SSLContext:
+def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     """Return the context with the certificates that pip or uv are told, else those of the system."""
-    environment = client_configuration(settings).environment
     file, directory = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
     try:
         if file:
