@@ -8,6 +8,7 @@ set has an identity, so that a decision made once under the same rules need not 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,13 +52,13 @@ class Rules:
 
     def ignores(self, path: str) -> bool:
         """Tell whether `path`, relative to the source and with a slash at its end for a directory, is left out."""
-        excluded = self._excluded.check_file(path).include
+        excluded = _decision(self._excluded, path)
         if excluded is not None:
             return excluded
         for prefix, spec in reversed(self._specs):
             # A rule from above the source has its path from there to here as a prefix with a leading slash.
             inner = prefix[1:] + path if prefix.startswith("/") else path[len(prefix) :]
-            decision = spec.check_file(inner).include
+            decision = _decision(spec, inner)
             if decision is not None:
                 return decision
         return False
@@ -93,6 +94,26 @@ def _above(root: Path) -> list[Path]:
         if (directory / ".git").exists():
             return list(reversed(root.parents[: number + 1]))
     return []
+
+
+def _decision(spec: GitIgnoreSpec, path: str) -> bool | None:
+    """Return what the last pattern that is about `path` says, None when none is.
+
+    `GitIgnoreSpec` judges whole paths, so its patterns also hit what is below a directory. Whoever walks has judged the
+    directory before, and Git does not ask its pattern again: after `!b/`, `**/c` still ignores `b/c`.
+    """
+    for pattern in reversed(spec.patterns):
+        result = pattern.match_file(path) if pattern.include is not None else None
+        if result is not None and _is_about(result.match, path):
+            return pattern.include
+    return None
+
+
+def _is_about(match: re.Match[str], path: str) -> bool:
+    whole = match.end() == len(path) or (match[0] == "/" and path.endswith("/"))  # "/" is all there is of `*/`
+    if match.groupdict().get("ps_d") is not None:  # the slash of a directory that the pattern names
+        return whole
+    return not (whole and path.endswith("/"))  # of `a/**` everything below, not the directory itself
 
 
 def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
