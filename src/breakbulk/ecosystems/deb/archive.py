@@ -21,7 +21,7 @@ import msgspec
 from breakbulk.ecosystems.deb.configuration import Configuration
 from breakbulk.ecosystems.deb.decompression import decompressed
 from breakbulk.ecosystems.deb.fetching import Document, Fetcher, Missing, Unchanged
-from breakbulk.ecosystems.deb.index import FORMAT, compile_index
+from breakbulk.ecosystems.deb.index import FORMAT, compile_index, is_intact
 from breakbulk.ecosystems.deb.release import (
     IndexFile,
     Release,
@@ -91,7 +91,7 @@ class Archives:
         """
         with self._locked(source) as directory:
             state = self._load(directory)
-            if state is not None and self._is_fresh(state, source):
+            if state is not None and self._is_fresh(state, source, at):
                 return state.release
             renewed = self._renew(source, state, at)
             if renewed is not state:
@@ -124,10 +124,16 @@ class Archives:
 
     # -- Release files
 
-    def _is_fresh(self, state: _State, source: Source) -> bool:
-        age = self._now - state.checked
-        expired = state.release is not None and self._expired(state.release, source)
-        return 0 <= age < FRESH_S and not self._always and not expired
+    def _is_fresh(self, state: _State, source: Source, at: float | None) -> bool:
+        """Say whether a mirror need not be asked: it was lately, and what it said is still believable."""
+        if self._always or not 0 <= self._now - state.checked < FRESH_S:
+            return False
+        if state.release is not None:
+            try:
+                self._check_current(state.release, source, at)
+            except IntegrityError:
+                return False
+        return True
 
     def _renew(self, source: Source, state: _State | None, at: float | None) -> _State:
         validators = Document(b"", state.etag, state.modified) if state and state.release else None
@@ -194,13 +200,6 @@ class Archives:
                 return
             raise
 
-    def _expired(self, release: Release, source: Source) -> bool:
-        try:
-            check_current(release, source, self._now)
-        except IntegrityError as error:
-            return not self._is_exempt(error, source)
-        return False
-
     def _is_exempt(self, error: IntegrityError, source: Source) -> bool:
         if error.reference == "deb-release-expired" and source.check_valid_until is not None:
             return not source.check_valid_until
@@ -217,9 +216,9 @@ class Archives:
         plain = next((form for form in forms if form.path.endswith("Packages")), None)
         name = f"{(plain or forms[0]).sha256}-{FORMAT}"
         target = self._root / "indices" / name
-        if not target.is_file():
+        if not is_intact(target):
             with self._locked(source) as directory:
-                if not target.is_file():
+                if not is_intact(target):
                     text = self._fetch_index(source, release, forms[0], plain)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     compile_index(text.decode(errors="replace"), target, where=f"{source.suite} {forms[0].path}")

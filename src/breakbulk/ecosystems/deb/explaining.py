@@ -57,11 +57,18 @@ def _words(clause: Clause, universe: Universe, describe: Callable[[str], str]) -
         case "depends":
             return f"{clause.owner!r} needs {_group_words(clause.group)}{_offered(clause, universe)}"
         case "conflicts":
-            other = next(version for version, _ in clause.literals if version is not clause.owner)
-            through = "" if other.name == clause.group[0].name else f", which {other!r} provides"
-            return f"{clause.owner!r} does not go together with {_group_words(clause.group)}{through or f': {other!r}'}"
+            return _conflict_words(clause)
         case _:
             return ""
+
+
+def _conflict_words(clause: Clause) -> str:
+    other = next(version for version, _ in clause.literals if version is not clause.owner)
+    relation = clause.group[0]
+    words = f"{clause.owner!r} conflicts with {relation}"
+    if other.name != relation.name:
+        return f"{words}, which {other.name} provides"
+    return words if relation.operator is None else f"{words}, and it would be {other.version}"
 
 
 def _offered(clause: Clause, universe: Universe) -> str:

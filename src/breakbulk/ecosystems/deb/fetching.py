@@ -106,8 +106,9 @@ class Fetcher:
                 return Document(body, response.headers.get("etag"), response.headers.get("last-modified"))
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise NetworkError(
-                f"the index at {shown} cannot be had",
+                "an index of Debian packages cannot be had",
                 identifier="deb-mirror-unreachable",
+                where=shown,
                 why=str(error) or type(error).__name__,
                 hint="check the network and the proxy; `apt-get update` uses the same sources",
             ) from error
@@ -155,7 +156,10 @@ def _read_local(path: Path, limit: int) -> Document | Missing:
         return Missing()
     except OSError as error:
         raise NetworkError(
-            f"the index at {path} cannot be read", identifier="deb-mirror-unreachable", why=error.strerror
+            "an index of Debian packages cannot be read",
+            identifier="deb-mirror-unreachable",
+            where=str(path),
+            why=error.strerror,
         ) from error
 
 
@@ -166,8 +170,8 @@ class _RefusedError(NetworkError):
 
 
 def _refused(url: str, status: int) -> NetworkError:
-    message = f"the mirror answers {url} with status {status}"
+    message = f"the mirror answers with status {status}"
     if status in _TRANSIENT:
-        return NetworkError(message, identifier="deb-mirror-busy", hint="try again later")
+        return NetworkError(message, identifier="deb-mirror-busy", where=url, hint="try again later")
     hint = "credentials belong into apt's auth.conf.d (man apt_auth.conf)"
-    return _RefusedError(message, identifier="deb-mirror-refuses", hint=hint)
+    return _RefusedError(message, identifier="deb-mirror-refuses", where=url, hint=hint)

@@ -23,7 +23,7 @@ import msgspec
 from breakbulk.ecosystems.deb.stanzas import joined, paragraphs, parse_paragraph
 from breakbulk.errors import IntegrityError
 
-__all__ = ["FORMAT", "Index", "Stanza", "compile_index"]
+__all__ = ["FORMAT", "Index", "Stanza", "compile_index", "is_intact"]
 
 FORMAT = 1
 """Part of the file's name; raised when the layout below changes."""
@@ -121,6 +121,20 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def is_intact(path: Path) -> bool:
+    """Say whether a compiled index is there and whole, as far as its header and length tell."""
+    if not path.is_file():
+        return False
+    database = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+    try:
+        pages = database.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+        return bool(pages[0] == path.stat().st_size)
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        database.close()
 
 
 def compile_index(text: str, target: Path, *, where: str) -> None:

@@ -14,7 +14,7 @@ from breakbulk.lock.model import Package, Python, package_id
 
 __all__ = ["lock_packages", "python_of"]
 
-_INTERPRETER = re.compile(r"python(3\.\d+)-minimal")
+_INTERPRETER = re.compile(r"python(3\.\d+)(-minimal)?")
 _PYTHON_NAME = re.compile(r"(?:lib)?python3")
 _PYTHON_DEPENDENCY = re.compile(r"python3(?:\.\d+)?(?:-minimal)?")
 _NOT_IN_LICENSE = re.compile(r"[^A-Za-z0-9.]+")
@@ -51,7 +51,7 @@ def _newest(names: Iterable[str]) -> Python | None:
     found = [match for name in names if (match := _INTERPRETER.fullmatch(name))]
     if not found:
         return None
-    newest = max(found, key=lambda match: key(match[1]))
+    newest = max(found, key=lambda match: (key(match[1]), match[2] is None))  # -minimal has half a standard library
     tag = f"cpython-{newest[1].replace('.', '')}"
     return Python(version=newest[1], tag=tag, package=package_id("deb", newest[0]))
 
