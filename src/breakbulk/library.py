@@ -262,9 +262,11 @@ class Environment:
 
     def _realise(self, lock: Lock) -> Realised:
         from breakbulk.ecosystems.resolving import ecosystems
+        from breakbulk.ecosystems.source import anchored
         from breakbulk.store.realise import realise_system
 
-        return realise_system(self._locked_system(lock), self.manifest, ecosystems(), self.settings, self.reporter)
+        manifest = anchored(self.manifest, self.directory)
+        return realise_system(self._locked_system(lock), manifest, ecosystems(), self.settings, self.reporter)
 
     def _locked_system(self, lock: Lock) -> LockedSystem:
         system = running_system()
@@ -290,7 +292,16 @@ class Environment:
         return input_digests(self.manifest.options, self.directory)
 
     def _refuse_conflicts(self, lock: Lock) -> None:
-        """Raise `ConflictError` when two packages of one system own one path."""
+        """Raise `ConflictError` when two packages of one system own one path, as far as their content is known."""
+        from breakbulk.ecosystems.listings import listings
+        from breakbulk.ecosystems.source import anchored
+        from breakbulk.store.composition import check_conflicts
+        from breakbulk.store.layout import Layout
+
+        installs = anchored(self.manifest, self.directory).install
+        for locked in lock.systems.values():
+            known = listings(locked.packages, installs, self.settings, self.reporter)
+            check_conflicts(Layout(self.settings.store), locked.packages, known)
 
 
 class Services:

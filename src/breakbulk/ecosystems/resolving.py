@@ -1,8 +1,8 @@
 """From a composed manifest to a lock: ask every ecosystem, in the order in which one decides for the next.
 
 The order is own sources (a Python project's wheel says which distributions it needs), Debian (which brings the Python
-that wheels are chosen for), PyPI, then archives and the rest. Systems are independent of each other and resolved side by
-side. Nothing is written but the archives of own sources; the caller writes the lock.
+that wheels are chosen for), PyPI, then archives and the rest. Systems are independent of each other and resolved side
+by side. Nothing is written but the archives of own sources; the caller writes the lock.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ from breakbulk.manifest.schema import (
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["BASE_PACKAGES", "DEFAULT_SYSTEMS", "Resolved", "ecosystem_of", "ecosystems", "resolve", "systems_of"]
+__all__ = [
+    "BASE_PACKAGES",
+    "DEFAULT_SYSTEMS",
+    "PYTHON_PACKAGES",
+    "Resolved",
+    "ecosystem_of",
+    "ecosystems",
+    "resolve",
+    "systems_of",
+]
 
 DEFAULT_SYSTEMS = ("x86_64-linux", "aarch64-linux")
 BASE_PACKAGES = (
@@ -58,6 +67,10 @@ BASE_PACKAGES = (
 """What every environment has unless `options.base` is `none`: enough for hooks, TLS, time zones, `kubectl exec` and
 `kubectl cp`."""
 
+PYTHON_PACKAGES = ("python3", "libexpat1", "libgcc-s1", "libstdc++6", "zlib1g")
+"""What an environment with wheels has: the interpreter, and the libraries that a manylinux wheel may expect of any
+system (PEP 599, PEP 600), without those of a desktop."""
+
 
 class Resolved(msgspec.Struct, frozen=True):
     """A lock that is not written yet, and what the user should know about it."""
@@ -67,7 +80,7 @@ class Resolved(msgspec.Struct, frozen=True):
 
 
 @cache
-def ecosystems() -> Mapping[EcosystemName, Ecosystem]:
+def ecosystems() -> Mapping[str, Ecosystem]:
     """Return every ecosystem by its name in locks."""
     from breakbulk.ecosystems.archive import Archive
     from breakbulk.ecosystems.deb import Deb
@@ -118,8 +131,12 @@ def resolve(
     """Return the lock of `manifest`, whose relative paths start at `directory`.
 
     Args:
+        manifest: Composed.
+        directory: Of the manifest.
+        settings: Of this process.
         previous: The lock so far: what it holds stays unless something forces it to move.
         upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
+        reporter: Who is told of progress.
 
     Raises:
         ResolutionError: Nothing satisfies the manifest; `why` says who asks for what.
@@ -131,7 +148,10 @@ def resolve(
 
     def one(system: str) -> tuple[LockedSystem, tuple[str, ...]]:
         held = previous.systems[system].packages if previous and system in previous.systems else ()
-        return _SystemResolution(manifest, directory, system, held, upgrade, settings, reporter).run()
+        blank = Request(
+            system=system, installs={}, options=manifest.options, directory=directory, locked=held, upgrade=upgrade
+        )
+        return _SystemResolution(manifest, blank, settings, reporter).run()
 
     with ThreadPoolExecutor(max_workers=len(systems)) as pool:
         outcomes = list(pool.map(one, systems))
@@ -166,26 +186,15 @@ def input_digests(options: Options, directory: Path) -> dict[str, str]:
 class _SystemResolution:
     """The resolution of one system; collects notes as one ecosystem after the other answers."""
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        directory: Path,
-        system: str,
-        held: tuple[Package, ...],
-        upgrade: frozenset[str] | None,
-        settings: Settings,
-        reporter: Reporter,
-    ) -> None:
-        self.options = manifest.options
+    def __init__(self, manifest: Manifest, blank: Request, settings: Settings, reporter: Reporter) -> None:
         self.installs = {
             name: install
             for name, install in manifest.install.items()
-            if install.systems is None or system in install.systems
+            if install.systems is None or blank.system in install.systems
         }
-        self.directory = directory
-        self.system = system
-        self.held = held
-        self.upgrade = upgrade
+        self.options = manifest.options
+        self.system = blank.system
+        self.blank = blank
         self.settings = settings
         self.reporter = reporter
         self.notes: list[str] = []
@@ -221,7 +230,7 @@ class _SystemResolution:
         names = () if self.options.base == "none" else BASE_PACKAGES
         implicit: dict[str, Install] = {f"@base/{name}": DebInstall(deb=name) for name in names}
         if wants_python:
-            implicit["@python/python3"] = DebInstall(deb="python3")
+            implicit |= {f"@python/{name}": DebInstall(deb=name) for name in PYTHON_PACKAGES}
         return implicit
 
     def _ask(
@@ -233,16 +242,8 @@ class _SystemResolution:
     ) -> tuple[Package, ...]:
         if not installs and not local:
             return ()
-        request = Request(
-            system=self.system,
-            installs=installs,
-            options=self.options,
-            directory=self.directory,
-            python=python,
-            locked=tuple(package for package in self.held if package.ecosystem == name),
-            upgrade=self.upgrade,
-            local=local,
-        )
+        held = tuple(package for package in self.blank.locked if package.ecosystem == name)
+        request = msgspec.structs.replace(self.blank, installs=installs, python=python, locked=held, local=local)
         resolution: Resolution = ecosystems()[name].resolve(request, self.settings, self.reporter)
         self.notes += resolution.notes
         return resolution.packages

@@ -7,11 +7,12 @@ The first time, the listings of all packages are compared (`conflicts`) and the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from breakbulk.ecosystems.interface import Entry
 from breakbulk.lock.model import Package, package_id
 from breakbulk.store.bundle import bundled
 from breakbulk.store.conflicts import Tree, arrange
@@ -43,12 +44,20 @@ def compose(layout: Layout, base: Path | None, packages: Sequence[Package]) -> t
     return bundled(layout, [base, *trees] if base else trees)
 
 
-def check_conflicts(layout: Layout, packages: Sequence[Package]) -> None:
-    """Raise `ConflictError` for packages that cannot be mounted together, as far as their trees are known here.
+def check_conflicts(layout: Layout, packages: Sequence[Package], listings: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise `ConflictError` for packages that cannot be mounted together, as far as their content is known.
 
-    For use at lock time, when some packages have not been fetched: those are compared when they are.
+    For use at lock time: `listings`, by package id, say what packages will own before they are fetched (relative path
+    to a word for the content); of others the tree is compared if it is here, and when it comes.
     """
-    arrange(_trees(layout, [package for package in packages if layout.tree(package).exists()]))
+    arrange([tree for package in packages if (tree := _known(layout, package, listings.get(package.id)))])
+
+
+def _known(layout: Layout, package: Package, listing: Mapping[str, str] | None) -> Tree | None:
+    if listing is not None:
+        content = {path: Entry("file", 0, word) for path, word in listing.items()}
+        return Tree(id=package.id, priority=package.priority, content=content)
+    return _tree(layout, package, read_record(layout, package)) if layout.tree(package).exists() else None
 
 
 def _trees(layout: Layout, packages: Sequence[Package]) -> list[Tree]:

@@ -27,8 +27,9 @@ def items(cloud: Cloud) -> list[dict[str, Any]]:
 def show(found: list[dict[str, Any]], console: Console, limit: int = 12) -> None:
     """Print a table of the first `limit` tickets, and the counts of all."""
     table = Table(title="Enriched tickets", header_style="bold")
-    for column, least in (("ticket", 11), ("intent", 12), ("urgency", 8), ("sentiment", 9), ("summary", 20)):
-        table.add_column(column, overflow="ellipsis", no_wrap=True, min_width=least)
+    for column, width in (("ticket", 11), ("intent", 12), ("urgency", 8), ("sentiment", 9)):
+        table.add_column(column, width=width)
+    table.add_column("summary", overflow="ellipsis", no_wrap=True, width=max(20, console.width - 56))
     for item in found[:limit]:
         cells = [item["ticket_id"], *(item[name] for name in ("intent", "urgency", "sentiment")), item["summary"]]
         table.add_row(*(f"[{COLOURS[cell]}]{cell}[/]" if cell in COLOURS else cell for cell in cells))

@@ -1,0 +1,60 @@
+"""What the packages of a lock will own, as far as it is known before anything is fetched.
+
+Of a wheel the paths are in its central directory, which resolving has read; an archive of the user's own source is
+here. Debian packages and archives at an address are known once they are in the store (see ADR 0004). Counterpart:
+`store.composition`, which compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Mapping
+
+from breakbulk.ecosystems.resolving import ecosystems
+from breakbulk.errors import ArchiveError
+from breakbulk.lock.model import Package
+from breakbulk.manifest.schema import Install
+from breakbulk.reporting import Reporter
+from breakbulk.settings import Settings
+
+__all__ = ["Listing", "listings"]
+
+Listing = dict[str, str]
+"""Relative path to a word that tells equal content from different; words of different ecosystems are never equal."""
+
+
+def listings(
+    packages: Iterable[Package], installs: Mapping[str, Install], settings: Settings, reporter: Reporter
+) -> dict[str, Listing]:
+    """Return the listings, by package id, of those whose content is known."""
+    from breakbulk.ecosystems.pypi import Pypi
+
+    packages = tuple(packages)
+    wheels = [package for package in packages if package.file.endswith(".whl")]
+    asked = [(package, installs.get(package.source or "")) for package in wheels]
+    found = Pypi().listings(asked, settings, reporter) if asked else {}
+    for package in packages:
+        if package.ecosystem == "source" and package not in wheels:
+            found[package.id] = _tree(package, installs.get(package.source or ""), settings)
+    return found
+
+
+def _tree(package: Package, install: Install | None, settings: Settings) -> Listing:
+    """List the tar that was made of a source."""
+    archive = next(iter(ecosystems()["source"].locate(package, install, settings))).path
+    top = (package.destination or f"/opt/{package.name}").strip("/")
+    listing: Listing = {}
+    try:
+        with tarfile.open(str(archive)) as tar:
+            for member in tar:
+                if member.isfile():
+                    file = tar.extractfile(member)
+                    listing[f"{top}/{member.name}"] = hashlib.sha256(file.read() if file else b"").hexdigest()
+                elif member.issym():
+                    listing[f"{top}/{member.name}"] = member.linkname
+    except (tarfile.TarError, OSError) as error:
+        raise ArchiveError(
+            "the archive of a source cannot be read", where=str(archive), why=str(error), hint="remove it, lock again"
+        ) from error
+    return listing
