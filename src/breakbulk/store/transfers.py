@@ -147,14 +147,14 @@ class Transfers:
             return Fetched(path=path, downloaded=attempt.downloaded, temporary=True)
 
     def _persist(self, attempt: _Attempt, partial: Partial) -> None:
-        """Try until the archive is there; tries that bring nothing are limited."""
-        failed = 0
+        """Try until the archive is there; tries that bring nothing new are limited."""
+        failed = furthest = 0
         while not attempt.complete():
-            before = partial.size
+            furthest = max(furthest, partial.size)
             try:
                 attempt.run()
             except _AgainError as failure:
-                failed = 1 if partial.size > before else failed + 1
+                failed = 1 if partial.size > furthest else failed + 1
                 if failed >= self._settings.retries:
                     raise _NextPlaceError(str(failure), integrity=attempt.shortfall) from failure
                 self._pause(_delay_s(failed, failure.after_s))
