@@ -49,6 +49,10 @@ def test_a_first_lock_adds_everything() -> None:
     assert difference.licences_added == ("GPL-3.0-only", "MIT")
 
 
+def test_a_licence_that_some_package_had_is_not_new() -> None:
+    assert compare(lock(package("a")), lock(package("a"), package("b")), SYSTEM).licences_added == ()
+
+
 def test_a_changed_licence_is_seen() -> None:
     (change,) = compare(lock(package("a", "1")), lock(package("a", "2", licence="BUSL-1.1")), SYSTEM).changed
     assert change.licence_changed

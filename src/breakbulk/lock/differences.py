@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from breakbulk.lock.model import Lock, Package
@@ -38,7 +40,8 @@ class Change(msgspec.Struct, frozen=True):
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """All changes of one system, each tuple sorted by package id.
 
-    `new_bytes` is the size of the archives that the old lock does not have: what a node must fetch.
+    `new_bytes` is the size of the archives that the old lock does not have: what a node must fetch. `licences_added`
+    are those that no package had before, sorted.
     """
 
     system: str
@@ -47,6 +50,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[Change, ...] = ()
     unchanged: int = 0
     new_bytes: int = 0
+    licences_added: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
@@ -55,13 +59,6 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     def size_bytes(self) -> int:
         """How many bytes of archives more (or fewer) the new lock names."""
         return sum(change.size_bytes for change in (*self.added, *self.removed, *self.changed))
-
-    @property
-    def licences_added(self) -> tuple[str, ...]:
-        """Licences that no package had before, sorted."""
-        before = {c.before.license for c in (*self.removed, *self.changed) if c.before}
-        after = {c.after.license for c in (*self.added, *self.changed) if c.after and c.after.license}
-        return tuple(sorted(after - before - {None}))
 
 
 def packages_of(lock: Lock | None, system: str) -> dict[str, Package]:
@@ -87,4 +84,9 @@ def compare(old: Lock | None, new: Lock | None, system: str) -> Difference:
         changed=tuple(c for c in differing if c.before and c.after),
         unchanged=len(changes) - len(differing),
         new_bytes=sum({p.sha256: p.size for p in after.values() if p.sha256 not in held}.values()),
+        licences_added=tuple(sorted(_licences(after) - _licences(before))),
     )
+
+
+def _licences(packages: Mapping[str, Package]) -> set[str]:
+    return {package.license for package in packages.values() if package.license}
