@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_change", "change_document", "change_text", "read_text", "write_text"]
 
-_SHOWN = 12
+_SHOWN = 8
 """Lines per kind of change; one package of Debian may bring a hundred."""
 
 

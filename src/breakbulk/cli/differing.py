@@ -30,7 +30,10 @@ def difference_document(difference: Difference) -> dict[str, Any]:
 
 
 def difference_text(difference: Difference, look: Style, *, most: int | None = None) -> str:
-    """Return the difference as lines: added, removed, changed, then the sums; of each kind at most `most`."""
+    """Return the difference as lines: added, removed, changed, then the sums.
+
+    With `most`, of each kind at most so many are shown, those first that the manifest asks for.
+    """
     if not difference:
         return "no package differs"
     kinds = (
@@ -40,10 +43,16 @@ def difference_text(difference: Difference, look: Style, *, most: int | None = N
     )
     lines = []
     for changes, sign, paint in kinds:
-        lines += [paint(f"{sign} {_line(change)}") for change in changes[:most]]
-        if most is not None and len(changes) > most:
-            lines.append(look.faint(f"{sign} and {len(changes) - most} more (`breakbulk diff` shows all)"))
+        shown = changes if most is None else sorted(changes, key=_is_dependency)[:most]
+        lines += [paint(f"{sign} {_line(change)}") for change in shown]
+        if len(changes) > len(shown):
+            lines.append(look.faint(f"{sign} and {count(len(changes) - len(shown), 'more package')}"))
     return "\n".join([*lines, *_sums(difference)])
+
+
+def _is_dependency(change: Change) -> bool:
+    """Tell whether a package is only there because others need it; what the manifest asks for sorts first."""
+    return not any(reason.startswith("install.") for reason in change.package.why)
 
 
 def _line(change: Change) -> str:

@@ -51,6 +51,8 @@ class View:
         if self.total is None and not self.done:
             return human_duration(self.elapsed_s)
         parts = [self._quantity()]
+        if self.done == self.total:
+            return parts[0]
         if self.unit == "bytes" and self.rate > 0:
             parts.append(f"{human_size(self.rate)}/s")
         if self.remaining_s is not None:
@@ -232,8 +234,9 @@ class Lines:
         for key in [key for key in self._told if key not in present]:
             self._end(self._told.pop(key)[1])
         for view in views:
-            at, _ = self._told.get(view.key, (float("-inf"), view))
-            tell = now - at >= self._every_s
+            at, before = self._told.get(view.key, (float("-inf"), view))
+            stalled_at_end = view.key in self._told and view.done == view.total == before.done
+            tell = now - at >= self._every_s and not stalled_at_end
             if tell:
                 self._print(f"{view.title}: {view.amount()}")
             self._told[view.key] = (now if tell else at, view)
