@@ -68,6 +68,8 @@ def discriminating_key(struct: type[msgspec.Struct]) -> str:
 
 
 def _union(alternatives: tuple[Any, ...], value: Any, path: KeyPath) -> Any:
+    if len(alternatives) == 1:
+        return decode(alternatives[0], value, path)
     if isinstance(value, dict):
         structs = [hint for hint in alternatives if _is_struct(hint)]
         if len(structs) > 1:

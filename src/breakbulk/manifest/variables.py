@@ -6,7 +6,7 @@ the same results without a shell, for what a value should contain, and refuses t
 | in a value | means |
 | --- | --- |
 | `$NAME`, `${NAME}` | another variable of the table, else one of the environment; unknown ones are refused |
-| `${NAME:-text}` | the same, or `text` where the variable is unset or empty |
+| `${NAME:-text}` | the same, or `text` (plain text only) where the variable is unset or empty |
 | a variable within its own value | the environment's value, as in `PATH = "$PATH:/opt/bin"` |
 | `\$`, `$$` | a dollar sign |
 | `\\`, `\"`, ``\` `` | that character; any other backslash stands for itself |
@@ -29,7 +29,7 @@ _TOKEN = re.compile(
     rf"""
       \\(?P<escaped>[\\$"`])
     | (?P<dollar>\$\$)
-    | \$\{{(?P<braced>{_NAME})(?P<default>:-[^{{}}]*)?\}}
+    | \$\{{(?P<braced>{_NAME})(?P<default>:-[^{{}}$`\\]*)?\}}
     | \$(?P<bare>{_NAME})
     | (?P<command>\$\(|`)
     | (?P<malformed>\$\{{)
