@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from breakbulk.ecosystems.interface import Request
+from breakbulk.ecosystems.pypi import uv
 from breakbulk.lock.model import Package, Python
 from breakbulk.manifest.schema import Options, PypiInstall
 from breakbulk.settings import Settings
@@ -196,8 +198,22 @@ def index() -> Iterator[Index]:
     server.server_close()
 
 
+@pytest.fixture(scope="session")
+def interpreter_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What uv finds out about this Python, which takes it longer than a small resolution."""
+    directory = tmp_path_factory.mktemp("uv")
+    settings = Settings.load({"HOME": str(directory), "UV_CACHE_DIR": f"{directory}/cache", "PATH": os.environ["PATH"]})
+    (directory / "requirements.in").touch()
+    assert uv.run(["pip", "compile", "requirements.in"], directory, settings).returncode == 0
+    return directory / "cache"
+
+
 @pytest.fixture
-def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+def make_settings(tmp_path: Path, interpreter_cache: Path) -> Callable[..., Settings]:
+    """Settings of a user without any configuration but `environment`, with caches of the test's own."""
+    for known in interpreter_cache.glob("interpreter-*"):
+        shutil.copytree(known, tmp_path / "uv-cache" / known.name)
+
     def make(**environment: str) -> Settings:
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)

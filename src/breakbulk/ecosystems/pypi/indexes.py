@@ -29,6 +29,9 @@ class Indexes(msgspec.Struct, frozen=True):
     simple: tuple[str, ...]
     links: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<{len(self.simple)} indexes, {len(self.links)} links>"  # the addresses may hold passwords
+
 
 class Access(msgspec.Struct, frozen=True):
     """The configured indexes, and who one is to them."""
