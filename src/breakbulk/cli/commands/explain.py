@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chains", "command"]
 
-_ROOTS = {"base": "every environment has it", "python": "it is the Python of the environment"}
+_ROOTS = {"base": "every environment has it", "python": "every environment with Python has it"}
 
 
 @declare(
