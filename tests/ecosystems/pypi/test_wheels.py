@@ -324,6 +324,24 @@ def test_two_descriptions_of_a_member_that_differ_are_refused(tmp_path: Path, ma
         unpack(data[:position] + b"demo/__evil__.py" + data[position + 16 :], tmp_path)
 
 
+def test_members_that_share_bytes_are_refused(tmp_path: Path, making: Any) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("demo/inner", b"x" * 100)
+        info = archive.getinfo("demo/inner")
+    buffer = io.BytesIO(making.wheel())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("demo/outer", inner.getvalue())
+        info.header_offset = archive.getinfo("demo/outer").header_offset + 30 + len("demo/outer")
+        archive.filelist.append(info)
+    with pytest.raises(ArchiveError) as caught:
+        unpack(buffer.getvalue(), tmp_path)
+    assert (caught.value.reference, caught.value.message) == (
+        "archive-bomb",
+        "two members share bytes of the archive",
+    )
+
+
 def test_a_wheel_that_is_cut_off_or_altered_is_refused(tmp_path: Path, making: Any) -> None:
     data = making.wheel(files={"demo/__init__.py": os.urandom(4096)})
     for number, damaged in enumerate((data[: len(data) // 2], data[:200] + b"\0" * 64 + data[264:])):

@@ -19,7 +19,6 @@ __all__ = ["RangesUnsupportedError", "RemoteArchive"]
 
 _TAIL_BYTES = 64 << 10
 _AHEAD_BYTES = 32 << 10
-_JOIN_BYTES = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -40,7 +39,7 @@ class RemoteArchive(io.RawIOBase):
             answer = self._request("bytes=0-")
         start, self.size = self._range_of(answer)
         self._blocks = {start: answer.body}
-        """What is known, by offset; the block that reaches the end is the tail."""
+        """What is known, by offset."""
 
     def readable(self) -> bool:
         """Return True."""
@@ -77,12 +76,8 @@ class RemoteArchive(io.RawIOBase):
         return self._fetch(start, end)
 
     def _fetch(self, start: int, end: int) -> tuple[int, bytes]:
-        """Ask for a range; one that nearly touches the tail is joined to it, as more of it will be asked for."""
-        tail = max(self._blocks)
-        if start < tail < end + _JOIN_BYTES:
-            block = self._range(start, tail) + self._blocks.pop(tail)
-        else:
-            block = self._range(start, min(self.size, max(end, start + _AHEAD_BYTES)))
+        """Ask for a range, and for some more, as the next question is usually about what follows."""
+        block = self._range(start, min(self.size, max(end, start + _AHEAD_BYTES)))
         self._blocks[start] = block
         return start, block
 
