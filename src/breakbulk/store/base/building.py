@@ -1,9 +1,7 @@
 """Make the base package and put it into the store, once, whoever asks.
 
-The tree's name is a digest of everything that decides it: this format, the trees of the packages that can matter, the
-locales, and whether owners are applied. Python distributions are left out of that: they live below /usr/local and no
-contributor looks there, so that changing one does not make another base package. The claim of the tree's key is held
-while it is made; a rename commits it.
+Counterpart of `naming`, which says under which name and whether it is there already. The claim of the tree's key is
+held while it is made; a rename commits it.
 """
 
 from __future__ import annotations
@@ -11,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from breakbulk.errors import StoreError
 from breakbulk.lock.model import Package
@@ -24,81 +20,37 @@ from breakbulk.store.base.certificates import add_certificates
 from breakbulk.store.base.databases import add_databases
 from breakbulk.store.base.diversions import add_diversions
 from breakbulk.store.base.facts import Facts, Member
+from breakbulk.store.base.naming import BASE_FORMAT
 from breakbulk.store.base.pam import add_pam
 from breakbulk.store.base.replay import replay
 from breakbulk.store.base.shells import add_shells
 from breakbulk.store.base.skeleton import add_directories, add_files
 from breakbulk.store.base.writing import Ownership, changes, listing, write_tree
 from breakbulk.store.claims import Claims
-from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name
+from breakbulk.store.layout import Layout
 from breakbulk.store.records import encode_record, make_record, read_record
 from breakbulk.store.removal import remove_tree
 from breakbulk.store.staging import Stage, commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from breakbulk.lock.model import LockedSystem
-    from breakbulk.manifest.schema import Manifest
     from breakbulk.reporting import Reporter
-    from breakbulk.settings import Settings
     from breakbulk.store.base.accounts import Accounts
 
-__all__ = ["BASE_FORMAT", "base_name", "contribute", "realise_base", "relevant"]
+__all__ = ["contribute", "make_base"]
 
-BASE_FORMAT = 1
-"""Raised whenever the same packages give another base package."""
-
-_OWN_PLACES = ("/opt/", "/home/", "/srv/", "/usr/local/")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def realise_base(
-    layout: Layout,
-    system: LockedSystem,
-    manifest: Manifest,
-    settings: Settings,  # noqa: ARG001 - the interface of every step of a realisation
-    reporter: Reporter,
-) -> Path:
-    """Return the tree of the environment's base package, made if it is not there; its packages must be present.
-
-    Raises:
-        ManifestError: `locales-missing`, `locale-unknown`.
-        StoreError: `record-damaged`, `base-failed`, `base-program-failed`.
-        PlatformError: when a confined program cannot be started.
-
-    """
-    packages = relevant(system)
-    locales = manifest.options.locales or ()
-    name = base_name(packages, locales, owners=os.geteuid() == 0)
-    tree = layout.packages / name
-    if tree.is_dir():
-        return tree
+def make_base(
+    layout: Layout, packages: Sequence[Package], locales: Sequence[str], name: str, reporter: Reporter
+) -> None:
+    """Make the tree `name` of the base package of `packages`, unless it is there; raise as `realise_base` does."""
     with Claims(layout.claims) as claims:
         claims.wait(name)
-        if not tree.is_dir():
+        if not (layout.packages / name).is_dir():
             _make(layout, packages, locales, name, reporter)
-    return tree
-
-
-def relevant(system: LockedSystem) -> tuple[Package, ...]:
-    """Return the packages that can matter to the base package, in overlay order."""
-    ordered = sorted(system.packages, key=lambda package: package.priority)
-    return tuple(package for package in ordered if _matters(package))
-
-
-def _matters(package: Package) -> bool:
-    if package.destination is not None:
-        return not f"{package.destination}/".startswith(_OWN_PLACES)
-    return package.ecosystem not in ("pypi", "source", "archive")
-
-
-def base_name(packages: Sequence[Package], locales: Sequence[str], *, owners: bool) -> str:
-    """Return `<key>-base-<format>`, the name of the tree in the store."""
-    parts = [BASE_FORMAT, [directory_name(package) for package in packages], sorted(locales), owners]
-    key = hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:KEY_DIGITS]
-    return f"{key}-base-{BASE_FORMAT}"
 
 
 def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], name: str, reporter: Reporter) -> None:
