@@ -137,6 +137,7 @@ class Archive:
         key: Any = None,
         architecture: str = "amd64",
         by_hash: bool = True,
+        compressed: bool = True,
         below: str = "",
         damage: Callable[[Path], None] | None = None,
         **fields: str,
@@ -146,12 +147,14 @@ class Archive:
         folder = directory / f"main/binary-{architecture}"
         folder.mkdir(parents=True, exist_ok=True)
         text = "\n".join(paragraphs).encode()
-        forms = {"Packages": text, "Packages.gz": gzip.compress(text, mtime=0), "Packages.xz": lzma.compress(text)}
+        forms = {"Packages": text}
+        if compressed:
+            forms |= {"Packages.gz": gzip.compress(text, mtime=0), "Packages.xz": lzma.compress(text)}
         lines = []
         for name, content in forms.items():
             digest = hashlib.sha256(content).hexdigest()
             lines.append(f" {digest} {len(content)} main/binary-{architecture}/{name}")
-            if name != "Packages":
+            if name != "Packages" or not compressed:
                 (folder / name).write_bytes(content)
                 (folder / "by-hash/SHA256").mkdir(parents=True, exist_ok=True)
                 (folder / "by-hash/SHA256" / digest).write_bytes(content)

@@ -1,5 +1,7 @@
 """Every way in which a mirror may lie, break or be silent has its own error; nothing unproven is used."""
 
+import bz2
+import gzip
 import hashlib
 import os
 from collections.abc import Callable
@@ -9,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from pysequoia import SignatureMode, Tsk, sign
 
+from breakbulk.ecosystems.deb.decompression import decompressed
 from breakbulk.errors import BreakbulkError, IntegrityError, NetworkError, NotFoundError, StoreError
 
 from .conftest import NOW, Archive, Resolver
@@ -189,6 +193,24 @@ class TestIndices:
         assert no_leftovers(resolve)
         archive.publish("stable", package("a"), by_hash=by_hash)
         assert resolve.versions("a") == {"a": "1.0"}
+
+    def test_another_text_of_the_same_length(self, archive: Archive, resolve: Resolver, package: Package) -> None:
+        def exchange(folder: Path) -> None:
+            for path in [folder / "Packages", *folder.glob("by-hash/SHA256/*")]:
+                path.write_bytes(path.read_bytes().replace(b"Size: 100", b"Size: 999"))
+
+        archive.publish("stable", package("a"), damage=exchange, compressed=False)
+        assert refused(resolve, "a").reference == "deb-index-mismatch"
+        assert no_leftovers(resolve)
+
+    @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".zst"])
+    def test_every_compression_is_read_and_none_past_its_size(self, suffix: str) -> None:
+        text = b"x" * 100_000
+        packed = {".gz": gzip.compress, ".bz2": bz2.compress, ".zst": zstandard.compress}[suffix](text)
+        assert decompressed(packed, f"Packages{suffix}", limit=len(text)) == text
+        assert len(decompressed(packed, f"Packages{suffix}", limit=10)) == 11
+        with pytest.raises(IntegrityError):
+            decompressed(b"nonsense", f"Packages{suffix}", limit=10)
 
     def test_the_plain_path_where_by_hash_is_gone(self, archive: Archive, resolve: Resolver, package: Package) -> None:
         archive.publish("stable", package("a"))

@@ -117,11 +117,6 @@ class Archives:
         names = (name for names in compiled.values() for name in names[1:])
         return [path for name in names if (path := self._root / "indices" / name).is_file()]
 
-    def known_releases(self, source: Source) -> Release | None:
-        """Return the last accepted Release without asking anybody."""
-        state = self._load(self._directory(source))
-        return state.release if state else None
-
     # -- Release files
 
     def _is_fresh(self, state: _State, source: Source, at: float | None) -> bool:

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 from breakbulk.ecosystems.deb.sources import Source
-from breakbulk.ecosystems.deb.stanzas import parse_paragraph
+from breakbulk.ecosystems.deb.stanzas import paragraphs, parse_paragraph
 from breakbulk.errors import IntegrityError
 
 __all__ = ["IndexFile", "Release", "check_current", "check_not_replayed", "check_suite", "index_files", "parse_release"]
@@ -62,7 +62,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_release(text: str, where: str) -> Release:
     """Read a Release file; raise `IntegrityError` (`deb-release-invalid`) when it is none."""
-    fields = parse_paragraph(text.partition("\n\n")[0] if "\n\n" in text.strip() else text)
+    fields = parse_paragraph(next(paragraphs(text), ""))
     if "sha256" not in fields:
         raise _invalid(where, "it has no SHA-256 digests")
     files = [IndexFile(path, int(size), digest) for digest, size, path in _INDEX.findall("\n" + fields["sha256"])]
