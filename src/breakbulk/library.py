@@ -26,7 +26,7 @@ from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
 from breakbulk.lock.model import Lock, LockedSystem
 from breakbulk.manifest.composition import Composed, compose
 from breakbulk.manifest.reading import find_manifest, to_builtins
-from breakbulk.manifest.schema import Manifest
+from breakbulk.manifest.schema import Manifest, PathInstall
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
@@ -139,16 +139,17 @@ class Environment:
 
     def outdated(self, lock: Lock | None) -> str | None:
         """Return why `lock` no longer says what the manifest asks for, None when it does. Needs no network."""
-        from breakbulk.ecosystems.source import changed_source
-
         if lock is None:
             return "there is no lock"
         if lock.manifest != to_builtins(self.manifest):
             return "the manifest has changed"
         if lock.inputs and self._input_digests() != lock.inputs:
             return "a constraints file has changed"
-        if changed := changed_source(lock, self.manifest, self.directory, self.settings):
-            return f"the source of {changed} has changed"
+        if self._has_own_source:
+            from breakbulk.ecosystems.source import changed_source
+
+            if changed := changed_source(lock, self.manifest, self.directory, self.settings):
+                return f"the source of {changed} has changed"
         return None
 
     def relock(self, *, upgrade: frozenset[str] | None = None, write: bool = True) -> Locked:
@@ -261,12 +262,20 @@ class Environment:
         return Services(self)
 
     def _realise(self, lock: Lock) -> Realised:
-        from breakbulk.ecosystems.resolving import ecosystems
-        from breakbulk.ecosystems.source import anchored
+        from breakbulk.ecosystems.registry import ecosystems
         from breakbulk.store.realise import realise_system
 
-        manifest = anchored(self.manifest, self.directory)
+        manifest = self.manifest
+        if self._has_own_source:
+            from breakbulk.ecosystems.source import anchored
+
+            manifest = anchored(manifest, self.directory)
         return realise_system(self._locked_system(lock), manifest, ecosystems(), self.settings, self.reporter)
+
+    @property
+    def _has_own_source(self) -> bool:
+        """Whether a directory of the user's is installed; if not, nothing about sources need be imported."""
+        return any(isinstance(install, PathInstall) for install in self.manifest.install.values())
 
     def _locked_system(self, lock: Lock) -> LockedSystem:
         system = running_system()

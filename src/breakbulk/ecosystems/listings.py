@@ -11,7 +11,7 @@ import hashlib
 import tarfile
 from collections.abc import Iterable, Mapping
 
-from breakbulk.ecosystems.resolving import ecosystems
+from breakbulk.ecosystems.registry import ecosystems
 from breakbulk.errors import ArchiveError
 from breakbulk.lock.model import Package
 from breakbulk.manifest.schema import Install

@@ -12,12 +12,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from breakbulk.ecosystems.interface import Ecosystem, LocalWheel, Request, Resolution
+from breakbulk.ecosystems.interface import LocalWheel, Request, Resolution
+from breakbulk.ecosystems.registry import ecosystems
 from breakbulk.errors import ManifestError, NotFoundError, ResolutionError
 from breakbulk.lock.model import LOCK_VERSION, EcosystemName, Lock, LockedSystem, Package, Python
 from breakbulk.manifest.reading import to_builtins
@@ -77,18 +77,6 @@ class Resolved(msgspec.Struct, frozen=True):
 
     lock: Lock
     notes: tuple[str, ...]
-
-
-@cache
-def ecosystems() -> Mapping[str, Ecosystem]:
-    """Return every ecosystem by its name in locks."""
-    from breakbulk.ecosystems.archive import Archive
-    from breakbulk.ecosystems.deb import Deb
-    from breakbulk.ecosystems.nix import Nix
-    from breakbulk.ecosystems.pypi import Pypi
-    from breakbulk.ecosystems.source import Source
-
-    return {"pypi": Pypi(), "deb": Deb(), "source": Source(), "archive": Archive(), "nix": Nix()}
 
 
 def ecosystem_of(install: Install) -> EcosystemName:
