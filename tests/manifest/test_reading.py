@@ -162,7 +162,7 @@ FAULTS = [
     # malformed TOML
     ("[install\n", "manifest-syntax", 1, "expected ']'", None),
     ("x = [\n1,\n", "manifest-syntax", 2, "valid TOML", None),
-    ("a = 1\na = 2\n", "manifest-syntax", 2, "valid TOML", "every key stands once"),
+    ("a = 1\na = 2\n", "manifest-syntax", 2, "valid TOML", "every key stands once: move"),
     # unknown keys
     ('\n[install]\npandas.pyp = "pandas"', "manifest-unknown-key", 3, "`install.pandas.pyp`", "write `pypi`"),
     ('[install.x]\ndeb = "jq"\nbranch = "b"', "manifest-unknown-key", 3, "`install.x.branch`", "with `git`"),

@@ -45,6 +45,7 @@ __all__ = [
 
 MANIFEST_NAME = "breakbulk.toml"
 _FLOX_MANIFEST = Path(".flox/env/manifest.toml")
+_TWICE = "every table and every key stands once: move these lines below the first of the same name"
 _TOML_PLACE = re.compile(r"^(?P<problem>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
 
 
@@ -239,5 +240,5 @@ def _malformed(error: tomllib.TOMLDecodeError, text: str, file: str) -> Manifest
         f"the manifest is not valid TOML: {problem[:1].lower()}{problem[1:]}",
         identifier="manifest-syntax",
         where=f"{file}:{max(line, 1)}",
-        hint="see toml.io/en/v1.0.0; strings need quotes, every key stands once",
+        hint=_TWICE if "twice" in problem or "overwrite" in problem else "see toml.io/en/v1.0.0; strings need quotes",
     )

@@ -42,6 +42,7 @@ __all__ = ["Spec", "parse_spec"]
 _DEB = re.compile(r"(?P<name>[^=<>/\s]+)\s*(?:(?P<relation><<|<=|>=|>>|=)\s*(?P<version>[^\s/]+))?(?:/(?P<suite>\S+))?")
 _PYPI_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _ARCHIVE_SUFFIX = re.compile(r"(?:\.(?:tar|t?gz|tgz|tbz2?|txz|bz2|xz|zst|zip|whl))+$")
+_OTHER_NAMES = {"pip": "pypi", "python": "pypi", "uv": "pypi", "apt": "deb", "debian": "deb"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
@@ -87,7 +88,7 @@ def _parse(word: str, directory: Path | None, here: Path | None) -> Spec:
     if colon and prefix in _PREFIXES:
         return _PREFIXES[prefix](rest.strip())
     if colon and prefix.isidentifier():
-        meant = nearest(prefix, _PREFIXES)
+        meant = _OTHER_NAMES.get(prefix) or nearest(prefix, _PREFIXES)
         raise UsageError(
             f"{prefix!r} in {word!r} is no ecosystem",
             identifier="ecosystem-unknown",

@@ -95,7 +95,7 @@ class _Reader:
         elif kind == "-c" and "://" not in value:
             self.constraints.append(self.relative(path.parent / value))
         elif kind == "-e":
-            self.requirement(value)
+            self.requirement(value if "://" in value or _is_path(value) else f"./{value}")
         elif option in _INDEX_OPTIONS:
             self.say("Which index packages come from is configuration (uv.toml, pip.conf), not part of a manifest.")
         else:

@@ -1,0 +1,235 @@
+"""Flox's merge rules, one by one and as properties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from breakbulk.manifest.merging import CURRENT, Layer, fold, merge
+from breakbulk.manifest.reading import from_builtins, parse_manifest, to_builtins
+from breakbulk.manifest.schema import Include, Manifest
+
+
+def parsed(text: str) -> Manifest:
+    return parse_manifest(text, "m")
+
+
+def folded(low: str, high: str) -> tuple[dict[str, Any], list[str]]:
+    result = fold([Layer("base", parsed(low)), Layer(CURRENT, parsed(high))])
+    return to_builtins(result.manifest), [warning.key for warning in result.overrides]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "merged", "warned"),
+    [
+        (
+            "[install]\na = { pypi = 'a', priority = 1 }\nb.deb = 'bb'",
+            "[install]\na.deb = 'aa'\nc.deb = 'cc'",
+            {"install": {"a": {"deb": "aa"}, "b": {"deb": "bb"}, "c": {"deb": "cc"}}},
+            ["install.a"],
+        ),
+        ("[vars]\nA = '1'\nB = '1'", "[vars]\nA = '1'", {"vars": {"A": "1", "B": "1"}}, ["vars.A"]),
+        (
+            "[services.a]\ncommand = 'a'\nvars.X = '1'",
+            "[services.a]\ncommand = 'b'",
+            {"services": {"a": {"command": "b"}}},
+            ["services.a"],
+        ),
+        (
+            "[build.a]\ncommand = 'a'\ndescription = 'd'\n[plugins.p]\nx = { y = 1 }",
+            "[build.a]\ncommand = 'b'\n[plugins.p]\nx = { z = 1 }",
+            {"build": {"a": {"command": "b"}}, "plugins": {"p": {"x": {"z": 1}}}},
+            ["build.a", "plugins.p"],
+        ),
+        ("services.auto-start = true", "services.auto-start = false", {"services": {"auto-start": False}}, []),
+        ("services.auto-start = true", "", {"services": {"auto-start": True}}, []),
+        ("schema-version = '1.10.0'", "version = 1", {"version": 1}, []),
+        ("schema-version = '1.12.0'", "schema-version = '1.11.0'", {"schema-version": "1.11.0"}, []),
+        (
+            "minimum-cli-version = { version = '1.1', reason = 'r' }",
+            "minimum-cli-version = '1.2'",
+            {"minimum-cli-version": "1.2"},
+            ["minimum-cli-version"],
+        ),
+        (
+            "hook = { on-activate = 'low', on-deactivate = 'low' }",
+            "hook = { on-activate = 'high', on-deactivate = 'high' }",
+            {"hook": {"on-activate": "low\nhigh", "on-deactivate": "high\nlow"}},
+            [],
+        ),
+        (
+            "[profile]\ncommon = 'low'\nbash = 'low'\ndeactivate.common = 'low'",
+            "[profile]\ncommon = 'high'\nfish = 'high'\ndeactivate = { common = 'high', zsh = 'high' }",
+            {
+                "profile": {
+                    "common": "low\nhigh",
+                    "bash": "low",
+                    "fish": "high",
+                    "deactivate": {"common": "high\nlow", "zsh": "high"},
+                }
+            },
+            [],
+        ),
+        (
+            (
+                "[options]\nsystems = ['aarch64-linux']\nallow = { unfree = true, licenses = ['MIT'] }\n"
+                "activate.mode = 'dev'\ncuda-detection = true\npython = '3.11'"
+            ),
+            (
+                "[options]\nsystems = ['x86_64-linux']\nallow = { unfree = false, broken = true }\n"
+                "semver.allow-pre-releases = true\ncuda-detection = false\nsuite = 'trixie'"
+            ),
+            {
+                "options": {
+                    "systems": ["x86_64-linux"],
+                    "activate": {"mode": "dev"},
+                    "allow": {"unfree": False, "broken": True, "licenses": ["MIT"]},
+                    "semver": {"allow-pre-releases": True},
+                    "cuda-detection": False,
+                    "suite": "trixie",
+                    "python": "3.11",
+                }
+            },
+            ["options.allow.unfree", "options.cuda-detection", "options.systems"],
+        ),
+        (
+            (
+                "[containerize.config]\nuser = 'a'\ncmd = ['x', 'y']\nexposed-ports = ['80', '443']\nvolumes = ['/v']\n"
+                "labels = { a = '1', b = '1' }"
+            ),
+            "[containerize.config]\nuser = 'b'\ncmd = ['z']\nexposed-ports = ['80', '22']\nlabels = { b = '2' }",
+            {
+                "containerize": {
+                    "config": {
+                        "user": "b",
+                        "exposed-ports": ["22", "443", "80"],
+                        "cmd": ["z"],
+                        "volumes": ["/v"],
+                        "labels": {"a": "1", "b": "2"},
+                    }
+                }
+            },
+            ["containerize.config.cmd", "containerize.config.labels.b", "containerize.config.user"],
+        ),
+        ("include.environments = ['a/b']", "include.environments = ['c/d']", {}, []),
+    ],
+)
+def test_rules_of_flox(low: str, high: str, merged: dict[str, Any], warned: list[str]) -> None:
+    values, warnings = folded(low, high)
+    assert values == merged
+    assert sorted(warnings) == warned
+
+
+def test_provenance_names_every_writer_in_the_order_of_the_text() -> None:
+    low = parsed("[vars]\nA = '1'\nB = '1'\n[hook]\non-activate = 'x'\non-deactivate = 'x'\n")
+    high = parsed("[vars]\nA = '2'\n[hook]\non-activate = 'y'\non-deactivate = 'y'\n")
+    result = fold([Layer("base", low), Layer(CURRENT, high)])
+    assert result.provenance == {
+        "vars.A": (CURRENT,),
+        "vars.B": ("base",),
+        "hook.on-activate": ("base", CURRENT),
+        "hook.on-deactivate": (CURRENT, "base"),
+    }
+    assert str(result.overrides[0]) == "vars.A of base is overridden by Current manifest"
+
+
+def test_what_a_composed_layer_included_keeps_its_name() -> None:
+    inner = fold([Layer("inner", parsed("[vars]\nA = '1'\n")), Layer(CURRENT, parsed("[vars]\nB = '1'\n"))])
+    outer = fold([Layer("base", inner.manifest, inner.provenance), Layer(CURRENT, parsed("[vars]\nB = '2'\n"))])
+    assert outer.provenance == {"vars.A": ("base/inner",), "vars.B": (CURRENT,)}
+    assert outer.overrides[0].of == ("base",)
+
+
+names = st.sampled_from(["a", "b", "c"])
+shells = st.dictionaries(st.sampled_from(["common", "bash", "zsh"]), st.sampled_from(["x", "y\nz", ""]))
+entries = st.sampled_from([{"pypi": "aa"}, {"deb": "bb"}, {"deb": "bb", "priority": 1}, {"path": "."}])
+systems = st.sampled_from(["x86_64-linux", "aarch64-linux"])
+some_ports = st.sampled_from([["80"], ["80", "22"], ["443"]])
+tables = st.fixed_dictionaries(
+    {},
+    optional={
+        "schema-version": st.sampled_from(["1.10.0", "1.15.0"]),
+        "minimum-cli-version": st.sampled_from(["1.1", "1.2"]),
+        "install": st.dictionaries(names, entries),
+        "vars": st.dictionaries(names, st.sampled_from(["1", "2", "$HOME"])),
+        "hook": st.dictionaries(st.sampled_from(["on-activate", "on-deactivate"]), st.sampled_from(["x", "y"])),
+        "profile": shells,
+        "services": st.dictionaries(names, st.sampled_from([{"command": "x"}, {"command": "y", "restart": "always"}])),
+        "options": st.fixed_dictionaries(
+            {},
+            optional={
+                "systems": st.lists(systems, min_size=1, unique=True),
+                "allow": st.dictionaries(st.sampled_from(["unfree", "broken"]), st.booleans(), min_size=1),
+                "suite": st.sampled_from(["bookworm", "trixie"]),
+                "python": st.sampled_from(["3.11", "3.13"]),
+            },
+        ),
+        "containerize": st.fixed_dictionaries(
+            {},
+            optional={
+                "config": st.fixed_dictionaries(
+                    {"user": names}, optional={"exposed-ports": some_ports, "labels": st.dictionaries(names, names)}
+                )
+            },
+        ),
+    },
+)
+manifests = tables.map(from_builtins)
+
+
+@given(manifests)
+def test_merging_with_nothing_changes_nothing(manifest: Manifest) -> None:
+    values = to_builtins(manifest)
+    assert to_builtins(merge(Manifest(), manifest)) == without_empty(values)
+    assert to_builtins(merge(manifest, Manifest())) == without_empty(values)
+    assert fold([Layer(CURRENT, manifest)]).overrides == ()
+
+
+@settings(max_examples=40)
+@given(manifests, manifests, manifests)
+def test_merging_is_associative(one: Manifest, two: Manifest, three: Manifest) -> None:
+    assert merge(merge(one, two), three) == merge(one, merge(two, three))
+
+
+@given(manifests, manifests)
+def test_the_higher_manifest_wins_and_nothing_is_lost(low: Manifest, high: Manifest) -> None:
+    merged = merge(low, high)
+    for table in ("install", "vars", "services"):
+        assert getattr(merged, table) == {**getattr(low, table), **getattr(high, table)}
+    assert merged.include == Include()
+
+
+@given(manifests, manifests)
+def test_every_entry_taken_over_is_warned_of_and_no_other(low: Manifest, high: Manifest) -> None:
+    result = fold([Layer("low", low), Layer("high", high)])
+    warned = {warning.key for warning in result.overrides}
+    both = {f"{table}.{key}" for table in ("install", "vars", "services")
+            for key in getattr(low, table).keys() & getattr(high, table).keys()}  # fmt: skip
+    assert {key for key in warned if key.split(".")[0] in {"install", "vars", "services"}} == both
+    assert all(warning.by == "high" and result.provenance[warning.key] == ("high",) for warning in result.overrides)
+
+
+@settings(max_examples=40)
+@given(st.lists(manifests, max_size=4))
+def test_every_entry_has_a_writer(layers: list[Manifest]) -> None:
+    result = fold([Layer(f"m{index}", manifest) for index, manifest in enumerate(layers)])
+    alone = fold([Layer("all", result.manifest)])
+    assert set(result.provenance) == set(alone.provenance)
+
+
+def without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop tables that say nothing, at any depth of the tables that are merged leaf by leaf."""
+    kept = dict(values)
+    for table in ("options", "containerize"):
+        if table in kept:
+            kept[table] = pruned(kept[table])
+    return {key: value for key, value in kept.items() if value != {}}
+
+
+def pruned(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: pruned(item) for key, item in value.items() if pruned(item) != {}}
