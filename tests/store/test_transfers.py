@@ -36,9 +36,7 @@ class Bench:
         self.partial = directory / "partial" / "thing"
         self.pauses = []
         self.advanced = 0
-        self.transfers = Transfers(
-            settings_for(directory, **settings), pause=self.pauses.append, advance=self._advance
-        )
+        self.transfers = Transfers(settings_for(directory, **settings), pause=self.pauses.append, advance=self._advance)
 
     def _advance(self, amount):
         self.advanced += amount
@@ -65,7 +63,7 @@ def test_an_archive_arrives_whole(bench):
     with serving(whole) as server:
         fetched = bench.fetch(f"{server.url}/thing-1.tar")
     assert fetched.path.read_bytes() == DATA
-    assert (fetched.downloaded, fetched.temporary, bench.advanced) == (len(DATA), True, len(DATA))
+    assert (fetched.downloaded, bench.advanced) == (len(DATA), len(DATA))
 
 
 def test_a_broken_transfer_goes_on_where_it_ended(bench):
@@ -211,7 +209,7 @@ def test_a_file_with_other_bytes_is_refused(bench, tmp_path):
 def test_a_file_is_used_where_it_is(bench, tmp_path):
     (tmp_path / "archive").write_bytes(DATA)
     fetched = bench.fetch(tmp_path / "archive")
-    assert (fetched.path, fetched.temporary, fetched.downloaded) == (tmp_path / "archive", False, 0)
+    assert (fetched.path, fetched.downloaded) == (tmp_path / "archive", 0)
 
 
 def test_a_redirect_to_another_origin_carries_no_credentials(bench):

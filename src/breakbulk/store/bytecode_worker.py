@@ -19,6 +19,7 @@ import os
 import sys
 import warnings
 from importlib.util import MAGIC_NUMBER, source_hash
+from types import CodeType
 
 UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: bit 0 says hash-based, bit 1 would say checked
 SUFFIX = f".{sys.implementation.cache_tag}.pyc"
@@ -34,6 +35,8 @@ def compiled(root: str, path: str) -> tuple[int, str] | None:
         code = compile(source, f"/{path}", "exec", dont_inherit=True, optimize=0)
     except DAMAGED:
         return None
+    held: list[object] = []
+    hold_strings(code, held)
     data = b"".join((MAGIC_NUMBER, UNCHECKED, source_hash(source), marshal.dumps(code)))
     directory, _, name = path.rpartition("/")
     cache = f"{root}/{directory}/__pycache__"
@@ -49,6 +52,24 @@ def compiled(root: str, path: str) -> tuple[int, str] | None:
     finally:
         os.close(descriptor)
     return len(data), hashlib.sha256(data).hexdigest()
+
+
+def hold_strings(constant: object, held: list[object]) -> None:
+    """Refer once more to every string of a code object, so that equal sources give equal bytes.
+
+    marshal marks what may be referred to again by looking at the number of references. An interned string may have one
+    more because some other module, compiled before, used it too: with two at least, it is marked always.
+    """
+    if isinstance(constant, CodeType):
+        held += constant.co_names + constant.co_varnames + constant.co_freevars + constant.co_cellvars
+        held += (constant.co_filename, constant.co_name, getattr(constant, "co_qualname", None))
+        for inner in constant.co_consts:
+            hold_strings(inner, held)
+    elif isinstance(constant, (tuple, frozenset)):
+        for inner in constant:
+            hold_strings(inner, held)
+    else:
+        held.append(constant)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from breakbulk.store.layout import Layout, directory_name
 from breakbulk.store.milestones import passed
 from breakbulk.store.progress import Progress
 from breakbulk.store.records import encode_record, make_record
-from breakbulk.store.staging import Stage, commit
+from breakbulk.store.staging import Stage, sync
 from breakbulk.store.transfers import Fetched, Transfers
 from breakbulk.store.unpacking import Unpacker, open_unpacker
 
@@ -51,10 +51,10 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
 class _Job:
     """One package on its way."""
 
-    def __init__(self, layout: Layout, package: Package) -> None:
+    def __init__(self, layout: Layout, package: Package, settings: Settings) -> None:
         self.package = package
         self.stage = Stage(layout, directory_name(package))
-        self.archive: Fetched | None = None
+        self.partial = settings.cache / "partial" / partial_name(settings.store, self.stage.name)
         self.unpacked: Unpacked | None = None
         self.compiled: Content = {}
         self.chunks = 0
@@ -93,7 +93,7 @@ class Production:
         self._ecosystems = ecosystems
         self._installs = installs
         self._settings = settings
-        self._jobs = {package.id: _Job(layout, package) for package in packages}
+        self._jobs = {package.id: _Job(layout, package, settings) for package in packages}
         self._left = len(self._jobs)
         self._events: queue.SimpleQueue[tuple[Callable[[_Job, Any], None], _Job, Future[Any]]] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -151,17 +151,15 @@ class Production:
         package = job.package
         install = self._installs.get(package.source) if package.source else None
         locations = self._ecosystems[package.ecosystem].locate(package, install, self._settings)
-        path = self._settings.cache / "partial" / partial_name(self._settings.store, job.stage.name)
         try:
             with self.progress.phase("download"):
-                return self._transfers.fetch(package, locations, path)
+                return self._transfers.fetch(package, locations, job.partial)
         except OSError as error:
             raise store_fault(
                 error, self._settings.cache, variable="BREAKBULK_CACHE", needed_bytes=package.size
             ) from error
 
     def _fetched(self, job: _Job, archive: Fetched) -> None:
-        job.archive = archive
         self.progress.downloaded += archive.downloaded
         passed("archive-fetched")
         job.stage.make()
@@ -250,11 +248,11 @@ class Production:
                 record = make_record(job.package, {**job.unpacked.content, **job.compiled}, job.unpacked.deb)
                 job.stage.record.write_bytes(encode_record(record))
                 passed("record-written")
-            commit(self._layout, [job.stage for job in group])
+            sync(self._layout)
             for job in group:
-                if job.archive and job.archive.temporary:
-                    job.archive.path.unlink(missing_ok=True)
-                    passed("archive-removed")
+                job.partial.unlink(missing_ok=True)
+                passed("archive-removed")
+                job.stage.commit(self._layout)
 
     def _committed(self, group: list[_Job], _first: _Job, _nothing: None) -> None:
         for job in group:

@@ -121,7 +121,7 @@ def realise(
     present = _present(layout)
     missing = {name: package for name, package in by_name.items() if name not in present}
     realised = Realised(lowers=tuple(layout.packages / name for name in by_name), packages=len(by_name))
-    if not missing:
+    if not missing and not _left_over(layout):
         return msgspec.structs.replace(realised, seconds={"total": time.monotonic() - begun})
     made = _Making(
         layout,
@@ -145,6 +145,14 @@ def _present(layout: Layout) -> frozenset[str]:
         return frozenset(os.listdir(layout.packages))
     except FileNotFoundError:
         return frozenset()
+
+
+def _left_over(layout: Layout) -> bool:
+    """Tell whether there is something half-made, of the dead or of somebody at work, that we may look at."""
+    try:
+        return bool(os.listdir(layout.staging)) and os.access(layout.staging, os.W_OK)
+    except FileNotFoundError:
+        return False
 
 
 class _Making:

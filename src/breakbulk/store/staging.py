@@ -3,14 +3,13 @@
     staging/<name>.<token>/tree      the tree, renamed to packages/<name> by the commit
     staging/<name>.<token>/record    its record, renamed to records/<name> just before
 
-A group is committed with one syncfs(2): its content is on the disk before any of its trees has its name.
+A group is committed after one syncfs(2): its content is on the disk before any of its trees has its name.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from breakbulk.store.claims import Claims
     from breakbulk.store.layout import Layout
 
-__all__ = ["Stage", "commit", "sweep"]
+__all__ = ["Stage", "sweep", "sync"]
 
 _numbers = itertools.count()
 
@@ -43,26 +42,28 @@ class Stage:
         self.tree.mkdir()
         self.tree.chmod(0o755)
 
+    def commit(self, layout: Layout) -> None:
+        """Give the finished tree its name, after `sync`; one that is there already stays, and ours is removed."""
+        if not (layout.packages / self.name).exists():
+            self.record.rename(layout.records / self.name)
+            passed("record-named")
+            self.tree.rename(layout.packages / self.name)
+            passed("tree-named")
+        self.discard()
+
     def discard(self) -> None:
         """Remove everything."""
         remove_tree(self.directory)
 
 
-def commit(layout: Layout, stages: Sequence[Stage]) -> None:
-    """Give finished trees their names; what is there already under a name stays, and ours is removed."""
+def sync(layout: Layout) -> None:
+    """Have the disk hold everything that has been written to the store."""
     descriptor = os.open(layout.staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         linux.syncfs(descriptor)
     finally:
         os.close(descriptor)
     passed("group-synced")
-    for stage in stages:
-        if not (layout.packages / stage.name).exists():
-            stage.record.rename(layout.records / stage.name)
-            passed("record-named")
-            stage.tree.rename(layout.packages / stage.name)
-            passed("tree-named")
-        stage.discard()
 
 
 def sweep(layout: Layout, claims: Claims) -> None:

@@ -43,11 +43,10 @@ _RETRY_AFTER_MAX_S = 120.0
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified archive; `temporary` when it is in the cache and is to be removed after use."""
+    """A verified archive: the partial file or one that was here, and how many bytes came over the network now."""
 
     path: Path
     downloaded: int
-    temporary: bool
 
 
 class _NextPlaceError(Exception):
@@ -130,7 +129,7 @@ class Transfers:
             raise _NextPlaceError(error.strerror or str(error)) from error
         _compare(package, size, digest)
         self._advance(size)
-        return Fetched(path=path, downloaded=0, temporary=False)
+        return Fetched(path=path, downloaded=0)
 
     def _from_address(self, package: Package, location: Location, path: Path) -> Fetched:
         with closing(open_partial(path)) as partial:
@@ -144,7 +143,7 @@ class Transfers:
                     partial.remove()
                 raise
             passed("archive-verified")
-            return Fetched(path=path, downloaded=attempt.downloaded, temporary=True)
+            return Fetched(path=path, downloaded=attempt.downloaded)
 
     def _persist(self, attempt: _Attempt, partial: Partial) -> None:
         """Try until the archive is there; tries that bring nothing new are limited."""

@@ -18,6 +18,7 @@ from breakbulk.errors import ArchiveError
 from breakbulk.lock.model import Package, Python
 from breakbulk.settings import Settings
 
+FILTER = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
 TAG = sys.implementation.cache_tag
 PYTHON = Python(version=f"{sys.version_info[0]}.{sys.version_info[1]}", tag=TAG, package="archive:python")
 
@@ -56,12 +57,22 @@ class TarEcosystem:
             for member in tar:
                 if member.name.startswith(("/", "..")):
                     raise ArchiveError("a member leaves the tree", where=f"{archive.name}:{member.name}")
-                tar.extract(member, into, filter="tar")
+                tar.extract(member, into, **FILTER)
                 content[member.name] = _entry(member, into)
                 if self.crash_on == package.name:
                     os.kill(os.getppid(), 9)
         sources = tuple(path for path in content if path.endswith(".py")) if package.python else ()
         return Unpacked(content=content, bytecode=sources)
+
+
+class Failing(TarEcosystem):
+    """Breaks half-way: with `p1` the process is killed, with `p2` there is a defect."""
+
+    def unpack(self, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
+        (into / "half").mkdir()
+        if package.name == "p1":
+            os.kill(os.getpid(), 9)
+        raise KeyError("defect")
 
 
 def _entry(member: tarfile.TarInfo, into: Path) -> Entry:

@@ -30,7 +30,7 @@ from breakbulk.store.claims import Claims
 from breakbulk.store.layout import Layout
 from breakbulk.store.records import encode_record, make_record, read_record
 from breakbulk.store.removal import remove_tree
-from breakbulk.store.staging import Stage, commit
+from breakbulk.store.staging import Stage, sync
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,8 @@ def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], n
         _build(stage, Facts(members, _architecture(members)), locales, reporter)
         record = make_record(_package(name), listing(stage.tree), None)
         stage.record.write_bytes(encode_record(record))
-        commit(layout, [stage])
+        sync(layout)
+        stage.commit(layout)
         task.advance()
     except OSError as error:
         raise StoreError(

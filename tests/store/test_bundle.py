@@ -1,0 +1,115 @@
+"""A bundle shows exactly what an overlay of its parts would show, and 600 packages mount."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from children import give_to_nobody, in_child
+
+from breakbulk.store import namespaces
+from breakbulk.store.bundle import BUNDLE_OVER, bundled
+from breakbulk.store.layout import Layout
+from breakbulk.store.rootfs import mount_overlay
+
+
+def scattered(directory: Path, count: int, seed: int) -> list[Path]:
+    """Trees whose paths are now files, now links, now directories."""
+    chance = random.Random(seed)
+    trees = []
+    for number in range(count):
+        tree = directory / f"{seed}-{number:03}"
+        tree.mkdir()
+        for _ in range(6):
+            path = tree.joinpath(*chance.choices("abc", k=chance.randint(1, 3)))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if chance.random() < 0.3:
+                    path.symlink_to(f"to-{number}")
+                elif chance.random() < 0.3:
+                    path.mkdir(mode=0o750)
+                else:
+                    path.write_text(f"{number}")
+            except (FileExistsError, NotADirectoryError, IsADirectoryError):
+                continue
+        trees.append(tree)
+    return trees
+
+
+def snapshot(root: Path) -> dict[str, tuple[str, str]]:
+    shown = {}
+    for directory, names, files in os.walk(root):
+        for name in names + files:
+            path = Path(directory, name)
+            relative = str(path.relative_to(root))
+            if path.is_symlink():
+                shown[relative] = ("link", str(path.readlink()))
+            elif path.is_dir():
+                shown[relative] = ("directory", oct(path.stat().st_mode))
+            else:
+                shown[relative] = ("file", path.read_text())
+    return shown
+
+
+def shown_by_overlay(trees, target, user):
+    namespaces.isolate(user=user, network=True)
+    mount_overlay(trees, target, user=user)
+    return snapshot(target)
+
+
+@pytest.fixture
+def layout(open_directory):
+    made = Layout(open_directory / "store")
+    made.prepare()
+    return made
+
+
+def test_few_trees_stay_as_they_are(layout, tmp_path):
+    trees = scattered(tmp_path, 5, 1)
+    assert bundled(layout, trees, most=5) == tuple(trees)
+    assert list(layout.bundles.iterdir()) == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("seed", range(8))
+def test_what_wins_in_a_bundle_is_what_wins_in_an_overlay(layout, tmp_path, seed):
+    trees = scattered(tmp_path, 12, seed)
+    target = tmp_path / "target"
+    target.mkdir()
+    kept = bundled(layout, trees, most=1)
+    assert len(kept) == 1
+    assert snapshot(kept[0]) == in_child(shown_by_overlay, trees, target, False)
+
+
+def test_a_bundle_costs_no_content_and_is_made_once(layout, tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "file").write_text("text")
+    (tmp_path / "two").mkdir()
+    first = bundled(layout, [tmp_path / "one", tmp_path / "two"], most=1)
+    assert (first[0] / "file").stat().st_ino == (tmp_path / "one" / "file").stat().st_ino
+    before = first[0].stat()
+    assert bundled(layout, [tmp_path / "one", tmp_path / "two"], most=1) == first
+    assert first[0].stat().st_ctime_ns == before.st_ctime_ns
+    assert list(layout.staging.iterdir()) == []
+    assert bundled(layout, [tmp_path / "two", tmp_path / "one"], most=1) != first
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("user", [False, True], ids=["root", "user"])
+def test_six_hundred_packages_mount(layout, open_directory, user):
+    trees = []
+    for number in range(600):
+        tree = layout.packages / f"{number:032}"
+        tree.mkdir()
+        (tree / f"of-{number}").touch()
+        trees.append(tree)
+    target = open_directory / "target"
+    target.mkdir()
+    give_to_nobody(open_directory)
+
+    def mounted():
+        return shown_by_overlay(bundled(layout, trees), target, user)
+
+    assert len(in_child(mounted, user=user)) == 600
+    assert len(list(layout.bundles.iterdir())) == 1
+    assert len(bundled(layout, trees)) == BUNDLE_OVER
