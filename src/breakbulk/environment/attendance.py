@@ -81,7 +81,7 @@ class Attendance:
                 self._reporter.note(message["note"])
             elif "settled" in message:
                 if self._on_settled is not None:
-                    self._on_settled(message["settled"])
+                    self._on_settled(message)
             else:
                 self._outcome = message
         if self._channel.ended:

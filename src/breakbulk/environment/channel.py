@@ -64,10 +64,10 @@ def as_message(error: BreakbulkError) -> Message:
 
 def unforeseen(error: BaseException) -> Message:
     """Return a message for what nobody has foreseen: a fault of this program, or of the machine below it."""
-    import traceback
-
-    tail = traceback.extract_tb(error.__traceback__)[-1:]
-    where = "".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in tail)
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else None
     reason = PlatformError("the sandbox cannot go on", identifier="sandbox-failed", where=where, why=repr(error))
     return as_message(reason)
 

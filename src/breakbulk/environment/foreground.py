@@ -46,7 +46,7 @@ class Foreground:
         self,
         reactor: Reactor,
         channel: Channel,
-        mask: set[signal.Signals],
+        mask: signals.Mask,
         *,
         own_job: bool,
         has_terminal: bool,

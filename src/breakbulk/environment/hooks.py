@@ -25,7 +25,7 @@ Start = Callable[[Sequence[str], Mapping[str, str]], int]
 # written by a bash of their own, from what the kernel handed it: no other program need be in the environment.
 _ACTIVATE = f"""\
 trap '__breakbulk_line=$LINENO' ERR
-trap 'echo "$LINENO" >{OWN_FILES}/hook-line' EXIT
+trap 'echo "$__breakbulk_line" >{OWN_FILES}/hook-line' EXIT
 source {OWN_FILES}/hook.on-activate 1>&2
 __breakbulk_status=$?
 trap - ERR EXIT
@@ -94,7 +94,7 @@ def _failed(status: int) -> ActivationError:
     return ActivationError(
         f"the hook ended with status {status} before its end",
         identifier="hook-failed",
-        where=f"hook.on-activate, line {line}" if line else "hook.on-activate",
-        why=f"signal {status - 128}" if status > 128 else None,
+        where="hook.on-activate",
+        why=f"the last command that failed is in line {line}" if line else None,
         hint="what it wrote is above; write `return` instead of `exit`, and `( exec command )` instead of `exec`",
     )

@@ -5,6 +5,7 @@ Exit codes are the shell's: 127 for a command that is not there, 126 for one tha
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 from collections.abc import Iterator
@@ -53,8 +54,6 @@ def _refused(program: str) -> CommandNotExecutableError:
 
 
 def _missing(name: str, path: str) -> CommandNotFoundError:
-    import difflib
-
     if "/" in name:
         return CommandNotFoundError(
             f"{name} does not exist in the environment",

@@ -2,19 +2,21 @@
 
 It is the only process that the kernel ends everything with: when it ends, however it ends, so do all processes, mounts
 and files of the run. It is killed with the process that started it, and ends by itself when the caller's is gone. Its
-counterpart there is `sandbox`; they talk over a `Channel`.
+counterpart there is `attendance`; they talk over a `Channel`.
+
+Once inside the root, Python's own files are out of sight: nothing may be imported there. What only some runs need is
+imported by `_preload`, before the root changes.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breakbulk.environment import hooks, mounting, shells
+from breakbulk.environment import hooks, mounting, shells, signals
 from breakbulk.environment.activation import variables
 from breakbulk.environment.channel import Channel, as_message, unforeseen
 from breakbulk.environment.foreground import Foreground, Interrupted
@@ -42,7 +44,7 @@ class Birth:
         launch: What to carry out.
         view: What is visible of this machine.
         channel: To the caller's process.
-        signals: Descriptor of `signals.held`.
+        signal_descriptor: Of `signals.held`.
         mask: Signal mask of programs.
         umask: Of programs.
         user: Whether this is in a user namespace.
@@ -55,8 +57,8 @@ class Birth:
     launch: Launch
     view: View
     channel: Channel
-    signals: int
-    mask: set[signal.Signals]
+    signal_descriptor: int
+    mask: signals.Mask
     umask: int
     user: bool
     own_job: bool
@@ -69,13 +71,10 @@ def serve(birth: Birth) -> None:
     try:
         linux.set_process_name("breakbulk-init")
         os.umask(0o022)
+        supervisor = _preload(birth.launch)
         mounting.enter(birth.launch.lowers, birth.view, user=birth.user, pts=birth.pts)
-        if not birth.launch.network:
-            from breakbulk.environment.loopback import bring_up
-
-            bring_up()
         _settle_in(birth)
-        birth.channel.send({"exited": _Run(birth).carry_out()})
+        birth.channel.send({"exited": _Run(birth, supervisor).carry_out()})
     except BreakbulkError as error:
         birth.channel.send({"error": as_message(error)})
     except Interrupted as interrupted:
@@ -84,10 +83,25 @@ def serve(birth: Birth) -> None:
         birth.channel.send({"error": unforeseen(error)})
 
 
+def _preload(launch: Launch) -> type[Supervisor] | None:
+    """Import, and do, what must be before the root changes; return the supervisor where there are services."""
+    if not launch.network:
+        from breakbulk.environment.loopback import bring_up
+
+        bring_up()
+    if not launch.services and not launch.detached:
+        return None
+    from breakbulk.environment.supervisor import Supervisor
+
+    return Supervisor
+
+
 def _settle_in(birth: Birth) -> None:
     """Take what an ordinary process takes for granted: a name, a directory, the caller's umask."""
     host = birth.launch.host
-    ensure_known(host.get("USER") or host.get("LOGNAME") or ("user" if os.getuid() else "root"), birth.view.home, "/bin/bash")
+    ensure_known(
+        host.get("USER") or host.get("LOGNAME") or ("user" if os.getuid() else "root"), birth.view.home, "/bin/bash"
+    )
     directory = str(birth.launch.directory)
     os.chdir(directory if os.path.isdir(directory) else "/")  # noqa: PTH112
     os.umask(birth.umask)
@@ -96,12 +110,13 @@ def _settle_in(birth: Birth) -> None:
 class _Run:
     """One launch, inside the root."""
 
-    def __init__(self, birth: Birth) -> None:
+    def __init__(self, birth: Birth, supervisor: type[Supervisor] | None) -> None:
+        self._supervisor = supervisor
         self._launch = birth.launch
         self._home = birth.view.home
         self._channel = birth.channel
         self._mask = birth.mask
-        self._reactor = Reactor(birth.signals)
+        self._reactor = Reactor(birth.signal_descriptor)
         self._reactor.watch(birth.channel.incoming, self._take_messages)
         self._foreground = Foreground(
             self._reactor, birth.channel, birth.mask, own_job=birth.own_job, has_terminal=birth.has_terminal
@@ -120,11 +135,9 @@ class _Run:
                 self._deactivate(hook.on_deactivate, environment)
 
     def _run_with_services(self, environment: Mapping[str, str]) -> int:
-        if not self._launch.services and not self._launch.detached:
+        if self._supervisor is None:
             return self._run_command(environment)
-        from breakbulk.environment.supervisor import Supervisor
-
-        with Supervisor(self._reactor, self._launch, environment, self._mask, self._tell) as supervisor:
+        with self._supervisor(self._reactor, self._launch, environment, self._mask, self._tell) as supervisor:
             supervisor.start(self._launch.services)
             self._wait(lambda: supervisor.settled(self._launch.services))
             if self._launch.detached:

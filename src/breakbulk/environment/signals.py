@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from breakbulk.store import linux
 
-__all__ = ["FORWARDED", "HELD", "Arrived", "as_program_expects", "held", "read", "status_code"]
+__all__ = ["FORWARDED", "HELD", "Arrived", "Mask", "as_program_expects", "held", "read", "status_code"]
 
 FORWARDED = frozenset(
     {
@@ -35,6 +35,9 @@ FORWARDED = frozenset(
 HELD = FORWARDED | {signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU}
 """Held back. With SIGTTOU held back, a background process may give the terminal away: tcsetpgrp(3)."""
 
+Mask = set[signal.Signals]
+"""Signals that are held back; what programs are started with is the caller's own."""
+
 _RECORD = struct.Struct("=Iii116x")  # struct signalfd_siginfo: ssi_signo, ssi_errno, ssi_code, and what we do not need
 _SI_KERNEL = 0x80
 
@@ -47,7 +50,7 @@ class Arrived(NamedTuple):
 
 
 @contextlib.contextmanager
-def held() -> Iterator[tuple[int, set[signal.Signals]]]:
+def held() -> Iterator[tuple[int, Mask]]:
     """Hold back `HELD`; yield the descriptor to read them from, and the mask to start programs with."""
     before = {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, HELD)}
     on_child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # were it ignored, children would vanish untold
@@ -69,7 +72,7 @@ def read(descriptor: int) -> list[Arrived]:
     return [Arrived(number, code == _SI_KERNEL) for number, _error, code in _RECORD.iter_unpack(data)]
 
 
-def as_program_expects(mask: set[signal.Signals]) -> None:
+def as_program_expects(mask: Mask) -> None:
     """Undo, in a child, what Python and this module did to signals: programs inherit masks and ignored signals."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python itself
         signal.signal(number, signal.SIG_DFL)
