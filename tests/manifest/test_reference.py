@@ -25,7 +25,9 @@ def test_types_and_defaults_come_from_the_schema() -> None:
 
 def test_the_document_holds_the_generated_table() -> None:
     text = DOCUMENT.read_text()
-    assert table() in text, "docs/manifest.md is older than the schema: make reference"
+    assert table() in text, (
+        "docs/manifest.md is older than the schema: put in what breakbulk.manifest.reference.table() gives"
+    )
 
 
 def test_every_manifest_in_the_document_is_valid() -> None:
