@@ -156,6 +156,18 @@ class TestTime:
         archive.publish("stable", package("a", "3"), date=NOW + timedelta(hours=1))
         assert resolve.versions("a") == {"a": "3"}
 
+    def test_a_suite_that_is_withheld_does_not_open_the_way_for_a_replay(
+        self, archive: Archive, resolve: Resolver, package: Package
+    ) -> None:
+        archive.publish("stable", package("a", "2"))
+        resolve("a")
+        resolve.now += 7200
+        archive.server.broken["Release"] = "404"
+        assert refused(resolve, "a").reference == "deb-suite-gone"
+        archive.server.broken.clear()
+        archive.publish("stable", package("a", "1"), date=NOW - DAY)
+        assert refused(resolve, "a").reference == "deb-release-replayed"
+
     def test_of_the_future(self, archive: Archive, resolve: Resolver, package: Package) -> None:
         archive.publish("stable", package("a"), date=NOW + DAY)
         assert refused(resolve, "a").reference == "deb-release-not-yet-valid"
@@ -215,6 +227,13 @@ class TestIndices:
     def test_the_plain_path_where_by_hash_is_gone(self, archive: Archive, resolve: Resolver, package: Package) -> None:
         archive.publish("stable", package("a"))
         archive.server.broken["by-hash"] = "404"
+        assert resolve.versions("a") == {"a": "1.0"}
+
+    def test_another_compression_where_the_best_is_gone(
+        self, archive: Archive, resolve: Resolver, package: Package
+    ) -> None:
+        archive.publish("stable", package("a"), by_hash=False)
+        archive.server.broken["Packages.xz"] = "404"
         assert resolve.versions("a") == {"a": "1.0"}
 
     def test_gone_altogether(self, archive: Archive, resolve: Resolver, package: Package) -> None:

@@ -1,12 +1,14 @@
 """A compiled index answers as the text would."""
 
+import resource
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from breakbulk.ecosystems.deb.index import Index, compile_index
-from breakbulk.errors import IntegrityError
+from breakbulk.errors import IntegrityError, StoreError
 
 
 @pytest.fixture
@@ -45,6 +47,22 @@ def test_search_wants_every_word_and_prefers_names(index: Index) -> None:
         assert index.search(("PAGES",), 5) == [("web", "2", "serves pages")]
         assert [name for name, _, _ in index.search(("lib",), 1)] == ["lib"]
         assert index.search(("pages", "absent"), 5) == []
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, package: Callable[..., str]) -> None:
+    """A limit on the size of files stands for the disk: the system refuses in the same place."""
+    text = "\n".join(package(f"p{number}") for number in range(2000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, limits[1]))
+    try:
+        with pytest.raises(StoreError) as caught:
+            compile_index(text, tmp_path / "index", where="test")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert caught.value.reference == "cache-unwritable"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["Version", "Filename", "SHA256", "Size"])

@@ -50,7 +50,7 @@ class Deb:
         Raises:
             ResolutionError: `resolution-impossible`, `why` says who asks for what.
             NotFoundError: `deb-package-unknown`, `deb-suite-unknown`, `deb-component-unknown`.
-            IntegrityError: An index that must not be believed; see `release`, `signatures`, `archive`.
+            IntegrityError: An index that must not be believed; see `acceptance`, `signatures`, `archive`.
             NetworkError: A mirror that does not answer, and no index of it on this machine.
             ManifestError: Sources or versions that cannot be read.
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from breakbulk.ecosystems.deb.archive import Archives
+from breakbulk.ecosystems.deb.acceptance import Acceptance
+from breakbulk.ecosystems.deb.archive import Archive
 from breakbulk.ecosystems.deb.configuration import Configuration, read_configuration
 from breakbulk.ecosystems.deb.credentials import read_credentials
 from breakbulk.ecosystems.deb.fetching import Fetcher
 from breakbulk.ecosystems.deb.index import Index
+from breakbulk.ecosystems.deb.memory import Memory
 from breakbulk.ecosystems.deb.release import Release
 from breakbulk.ecosystems.deb.snapshots import (
     Snapshot,
@@ -45,7 +47,7 @@ class Gathered(msgspec.Struct, frozen=True):
         universe: What may be chosen from.
         suites: Names of the suites that each suite of the manifest stands for, companions included.
         notes: What the user should know.
-        archives: Where former indices are.
+        archive: Where former indices are.
         sources: Of each volume, in the universe's order.
 
     """
@@ -53,7 +55,7 @@ class Gathered(msgspec.Struct, frozen=True):
     universe: Universe
     suites: dict[str, frozenset[str]]
     notes: list[str]
-    archives: Archives
+    archive: Archive
     sources: tuple[Source, ...]
 
     def remember(self, packages: Sequence[Package]) -> None:
@@ -63,7 +65,7 @@ class Gathered(msgspec.Struct, frozen=True):
             return
         for source, volume in zip(self.sources, self.universe.volumes, strict=True):
             here = [package for package in missing if package.suite == volume.suite]
-            for path in self.archives.former_indices(source) if here else ():
+            for path in self.archive.former_indices(source) if here else ():
                 with contextlib.closing(Index(path)) as former:
                     for package in here:
                         self._add_from(former, package, volume)
@@ -119,15 +121,25 @@ def gather(
     with contextlib.ExitStack() as stack:
         fetcher = Fetcher(settings, read_credentials(settings.apt_directory), reporter)
         stack.callback(fetcher.close)
-        archives = Archives(settings, fetcher, configuration, now=now, always=always)
-        opening = _Opening(archives, configuration, architecture, settings.cache, stack)
+        memory = Memory(settings.cache / "deb")
+        acceptance = Acceptance(settings, fetcher, configuration, memory, now=now, always=always)
+        archive = Archive(settings.cache / "deb" / "indices", fetcher, memory)
+        opening = _Opening(
+            acceptance,
+            archive,
+            memory.notes,
+            configuration=configuration,
+            architecture=architecture,
+            cache=settings.cache,
+            stack=stack,
+        )
         for each in selected:
             opening.open(each, snapshot)
         suites = {
             name.name: frozenset(each.source.suite for each in selected if each.suite == name.name) for name in wanted
         }
         universe = Universe(opening.volumes, architecture)
-        yield Gathered(universe, suites, archives.notes, archives, tuple(opening.sources))
+        yield Gathered(universe, suites, memory.notes, archive, tuple(opening.sources))
 
 
 class _Opening:
@@ -135,14 +147,19 @@ class _Opening:
 
     def __init__(
         self,
-        archives: Archives,
+        acceptance: Acceptance,
+        archive: Archive,
+        notes: list[str],
+        *,
         configuration: Configuration,
         architecture: str,
         cache: Path,
         stack: contextlib.ExitStack,
     ) -> None:
         self._cache = cache
-        self._archives = archives
+        self._acceptance = acceptance
+        self._archive = archive
+        self._notes = notes
         self._configuration = configuration
         self._architecture = architecture
         self._stack = stack
@@ -152,12 +169,12 @@ class _Opening:
     def open(self, selected: Selected, wanted: Snapshot | None) -> None:
         source, at = selected.source, None
         if snapshot := snapshot_of(source, wanted):
-            source = snapshot_source(source, self._archives.release(source), snapshot, self._configuration)
+            source = snapshot_source(source, self._acceptance.release(source), snapshot, self._configuration)
             at = snapshot.seconds
-        release = self._archives.release(source, at=at)
+        release = self._acceptance.release(source, at=at)
         if release is None:
             if selected.optional:
-                self._archives.notes.append(f"{selected.suite} has no suite {source.suite} beside it; it goes without")
+                self._notes.append(f"{selected.suite} has no suite {source.suite} beside it; it goes without")
                 return
             raise _unknown_suite(source)
         for component in source.components or ("",):
@@ -166,7 +183,7 @@ class _Opening:
             remember_snapshot(self._cache, source)
 
     def _open_component(self, selected: Selected, source: Source, release: Release, component: str) -> None:
-        for path in self._archives.indices(source, release, component, self._architecture):
+        for path in self._archive.indices(source, release, component, self._architecture):
             index = self._stack.enter_context(Index(path))
             pin = release.pin if selected.pin is None else selected.pin
             origin = release.origin or release.label

@@ -21,7 +21,7 @@ from typing import Self
 import msgspec
 
 from breakbulk.ecosystems.deb.stanzas import joined, paragraphs, parse_paragraph
-from breakbulk.errors import IntegrityError
+from breakbulk.errors import IntegrityError, StoreError
 
 __all__ = ["FORMAT", "Index", "Stanza", "compile_index", "is_intact"]
 
@@ -142,6 +142,7 @@ def compile_index(text: str, target: Path, *, where: str) -> None:
 
     Raises:
         IntegrityError: `deb-index-invalid`: a paragraph lacks a field that every package has.
+        StoreError: `cache-unwritable`: the file cannot be written, as on a full disk.
 
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{id(text):x}")
@@ -149,6 +150,14 @@ def compile_index(text: str, target: Path, *, where: str) -> None:
         database = sqlite3.connect(temporary, isolation_level=None)
         try:
             _fill(database, text, where)
+        except sqlite3.Error as error:
+            raise StoreError(
+                "an index of Debian packages cannot be kept",
+                identifier="cache-unwritable",
+                where=str(target),
+                why=str(error),
+                hint="free some space, or set BREAKBULK_CACHE to a directory of yours",
+            ) from error
         finally:
             database.close()
         with temporary.open("rb") as written:

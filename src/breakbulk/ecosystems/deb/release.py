@@ -2,8 +2,8 @@
 
 A Release file is the root of trust of an archive: it is signed, and holds the digest of every index. But an old one is
 just as well signed; so its expiry counts, and its date, which must never go back (a replay would hide updates).
-Format: Debian repository format, https://wiki.debian.org/DebianRepository/Format. Everything here is pure; `archive`
-fetches and remembers, `signatures` verifies.
+Format: Debian repository format, https://wiki.debian.org/DebianRepository/Format. Everything here is pure;
+`acceptance` fetches, `memory` remembers, `signatures` verifies.
 """
 
 from __future__ import annotations
