@@ -26,9 +26,9 @@ __all__ = ["check_install"]
 
 _DEB_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _DEB_VERSION = re.compile(r"(?:(?:<<|<=|=|>=|>>) ?)?(?:\d+:)?[0-9][A-Za-z0-9.+~-]*\*?")
-_PLAIN_VERSION = r"\d+(?:\.\d+)*"
-_PLAIN_RANGE = rf"(?:==|!=|<=|>=|<|>)\s*{_PLAIN_VERSION}"
-_PLAIN_RANGES = rf"{_PLAIN_RANGE}(?:\s*,\s*{_PLAIN_RANGE})*"
+_PLAIN_VERSION = r"[0-9]+(?:\.[0-9]+)*"
+_PLAIN_RANGE = rf"(?:==|!=|<=|>=|<|>) *{_PLAIN_VERSION}"
+_PLAIN_RANGES = rf"{_PLAIN_RANGE}(?: *, *{_PLAIN_RANGE})*"
 _PLAIN_VERSIONS = re.compile(rf"{_PLAIN_VERSION}|{_PLAIN_RANGES}")
 _PLAIN_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PLAIN_REQUIREMENT = re.compile(rf"{_PLAIN_NAME}(?:\[{_PLAIN_NAME}(?:,{_PLAIN_NAME})*\])?(?P<ranges>{_PLAIN_RANGES})?")
