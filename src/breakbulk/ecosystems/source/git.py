@@ -114,6 +114,8 @@ class Repository:
         references = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"+HEAD:{_HEAD}"]
         if _COMMIT.fullmatch(self._wanted):
             references.append(self._wanted)
+        for left_over in self._mirror.rglob("*.lock"):  # of a git that was killed: nobody else is at the mirror
+            left_over.unlink()
         answer = self._fetched(references)
         if answer.returncode != 0 and len(references) > 3:
             # Not every server hands out a commit by its name; it may come with a branch.

@@ -6,9 +6,9 @@ bytes for equal sources is asked only once as well. `<cache>/source/made/<digest
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,9 @@ from typing import IO
 
 import msgspec
 
+from breakbulk.ecosystems.source.scratch import scratch
 from breakbulk.ecosystems.source.selection import file_digest
+from breakbulk.errors import StoreError
 
 __all__ = ["Archives", "Made"]
 
@@ -58,21 +60,24 @@ class Archives:
     def made_once(self, key: str, make: Callable[[IO[bytes]], Made]) -> Made:
         """Return what was made under `key`, a digest of everything that decides it, or let `make` write it now.
 
-        `make` returns the archive's description; size and digest are added here.
+        `make` returns the archive's description; size and digest are added here. Raises `StoreError` when there is no
+        room or no permission.
         """
-        with self._locked(key):
-            made = self._recall(key)
-            if made is None or not self.path(made.sha256).exists():
-                made = self._keep(make)
-                _replace(self._records / key, msgspec.json.encode(made))
-            return made
+        try:
+            with self._locked(key):
+                made = self._recall(key)
+                if made is None or not self.path(made.sha256).exists():
+                    made = self._keep(make)
+                    self._remember(key, made)
+                return made
+        except OSError as error:
+            raise _fault(error, self._directory) from error
 
     def _keep(self, make: Callable[[IO[bytes]], Made]) -> Made:
         """Write an archive under a temporary name, then give it that of its digest; it is there whole or not at all."""
         # As `store.layout` has it: the store of root is closed to others.
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._directory.mkdir(exist_ok=True)
-        with _temporary(self._directory) as file:
+        with scratch(self._directory) as place, (place / "archive").open("xb") as file:
             made = make(file)
             file.flush()
             os.fsync(file.fileno())
@@ -81,6 +86,12 @@ class Archives:
             os.replace(file.name, self.path(made.sha256))
         _sync_directory(self._directory)
         return made
+
+    def _remember(self, key: str, made: Made) -> None:
+        path = self._records / key
+        half_made = path.with_suffix(".new")  # whoever writes it holds the lock of `key`
+        half_made.write_bytes(msgspec.json.encode(made))
+        os.replace(half_made, path)
 
     def _recall(self, key: str) -> Made | None:
         try:
@@ -96,26 +107,22 @@ class Archives:
             yield
 
 
-@contextmanager
-def _temporary(directory: Path) -> Iterator[IO[bytes]]:
-    """Open a file in `directory` that is removed unless it has been renamed."""
-    with tempfile.NamedTemporaryFile(dir=directory, prefix=".", delete=False) as file:
-        try:
-            yield file
-        finally:
-            Path(file.name).unlink(missing_ok=True)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with _temporary(path.parent) as file:
-        file.write(data)
-        file.flush()
-        os.replace(file.name, path)
-
-
 def _sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _fault(error: OSError, directory: Path) -> StoreError:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return StoreError(
+        "the archive of a source cannot be kept",
+        identifier="disk-full" if full else "store-not-writable",
+        where=str(error.filename or directory),
+        why=error.strerror or str(error),
+        hint="make room"
+        if full
+        else "give yourself the directory, or set BREAKBULK_STORE and BREAKBULK_CACHE to others",
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from breakbulk.ecosystems.source.git import Repository
 from breakbulk.ecosystems.source.ignoring import rules_of, tracked_only
 from breakbulk.ecosystems.source.remembered import recall, remember
+from breakbulk.ecosystems.source.scratch import scratch
 from breakbulk.ecosystems.source.selection import Item, select, tree_digest
 from breakbulk.errors import ResolutionError
 from breakbulk.manifest.schema import GitInstall, PathInstall
@@ -35,7 +35,8 @@ def open_directory(install: PathInstall, directory: Path, settings: Settings) ->
     states = recall(settings.cache, root)
     selected = select(root, rules_of(root, install.exclude), states)
     if selected.states != states:
-        remember(settings.cache, root, selected.states)
+        with suppress(OSError):  # a cache that cannot be written costs time, and nothing else
+            remember(settings.cache, root, selected.states)
     return Opened(root=root, items=selected.items, tree=tree_digest(selected.items))
 
 
@@ -44,8 +45,7 @@ def open_commit(
     repository: Repository, commit: str, install: GitInstall, settings: Settings, install_id: str
 ) -> Iterator[Opened]:
     """Check a commit out for as long as the context lasts; raise `ResolutionError` when it lacks the subdirectory."""
-    settings.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="checkout-", dir=settings.cache) as place:
+    with scratch(settings.cache / "source") as place:
         checkout = Path(place, "source")
         repository.checkout(commit, checkout)
         root = _subdirectory(checkout, install, install_id)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -29,10 +31,8 @@ def pack(root: Path, items: tuple[Item, ...], file: IO[bytes]) -> None:
         for item in items:
             header = _header(item)
             if item.kind == "file":
-                with (root / item.path).open("rb") as data:
-                    checked = _Checked(data, item, root)
-                    tar.addfile(header, cast("IO[bytes]", checked))
-                    checked.finish()
+                with _checked(root, item) as data:
+                    tar.addfile(header, cast("IO[bytes]", data))
             else:
                 tar.addfile(header)
 
@@ -46,11 +46,9 @@ def copy_tree(root: Path, items: tuple[Item, ...], into: Path) -> None:
         elif item.kind == "link":
             target.symlink_to(item.content)
         else:
-            with (root / item.path).open("rb") as data, target.open("xb", buffering=0) as copy:
-                checked = _Checked(data, item, root)
-                while chunk := checked.read(_BUFFER_BYTES):
+            with _checked(root, item) as data, target.open("xb", buffering=0) as copy:
+                while chunk := data.read(_BUFFER_BYTES):
                     copy.write(chunk)
-                checked.finish()
             target.chmod(_mode(item))
 
 
@@ -67,13 +65,26 @@ def _mode(item: Item) -> int:
     return 0o755 if item.executable or item.kind == "directory" else 0o644
 
 
+@contextmanager
+def _checked(root: Path, item: Item) -> Iterator[_Checked]:
+    """Open a file and see at the end that it was read as its item says."""
+    try:
+        file = (root / item.path).open("rb")
+    except FileNotFoundError as error:
+        raise _changing(root, item) from error
+    with file:
+        checked = _Checked(file, item, root)
+        yield checked
+        checked.finish()
+
+
 class _Checked:
     """A file that is compared with its item while it is read."""
 
     def __init__(self, file: IO[bytes], item: Item, root: Path) -> None:
         self._file = file
         self._item = item
-        self._where = str(root / item.path)
+        self._root = root
         self._digest = hashlib.sha256()
         self._left = item.size
 
@@ -82,17 +93,18 @@ class _Checked:
         self._digest.update(chunk)
         self._left -= len(chunk)
         if self._left < 0 or (not chunk and self._left):
-            raise self._changed()
+            raise _changing(self._root, self._item)
         return chunk
 
     def finish(self) -> None:
         if self._file.read(1) or self._digest.hexdigest() != self._item.content:
-            raise self._changed()
+            raise _changing(self._root, self._item)
 
-    def _changed(self) -> ResolutionError:
-        return ResolutionError(
-            "a source changed while it was read",
-            identifier="source-changing",
-            where=self._where,
-            hint="run the command again when nothing writes to the source any more",
-        )
+
+def _changing(root: Path, item: Item) -> ResolutionError:
+    return ResolutionError(
+        "a source changed while it was read",
+        identifier="source-changing",
+        where=str(root / item.path),
+        hint="run the command again when nothing writes to the source any more",
+    )

@@ -8,7 +8,6 @@ itself is read from the wheel.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from breakbulk.ecosystems.source.git import lend_history
 from breakbulk.ecosystems.source.making import Made
 from breakbulk.ecosystems.source.opening import Opened
 from breakbulk.ecosystems.source.packing import copy_tree
+from breakbulk.ecosystems.source.scratch import scratch
 from breakbulk.ecosystems.source.selection import Item
 from breakbulk.errors import BuildError, ManifestError
 from breakbulk.settings import Settings
@@ -59,7 +59,7 @@ def make_wheel(opened: Opened, file: IO[bytes], snapshot: str | None, settings: 
     """Build the wheel of a project, write it to `file` and describe it; raise `BuildError`."""
     from breakbulk.ecosystems.pypi.projects import wheel_of_project
 
-    with tempfile.TemporaryDirectory(prefix="breakbulk-project-") as directory:
+    with scratch(settings.cache / "source") as directory:
         project, output = Path(directory, "project"), Path(directory, "wheel")
         output.mkdir()
         if (opened.root / ".git").exists() and _asks_for_history(opened.root):
