@@ -168,6 +168,11 @@ class TestSeveralSuites:
         installs = {"a": DebInstall(deb="a", suite="stable-backports")}
         assert resolve.versions("b", installs=installs) == {"a": "1.5~bpo", "b": "1.0", "lib": "1.1"}
 
+    def test_version_and_suite_both_count(self, resolve: Resolver) -> None:
+        with pytest.raises(ResolutionError) as caught:
+            resolve(installs={"x": DebInstall(deb="a", version=">= 3", suite="next")})
+        assert (caught.value.why or "").startswith("install.x needs a (>= 3) from next, only 2 in next")
+
 
 class TestLocked:
     def locked(self, resolve: Resolver, *names: str) -> tuple[Package, ...]:

@@ -86,7 +86,8 @@ def _read(
         text += f" ({install.version.strip() if install.version[:1] in '<>=' else '= ' + install.version.strip()})"
     if install.suite is not None:
         allowed = suites[install.suite]
-        admitted = [version for version in admitted or universe.versions(name) if version.suites & allowed]
+        candidates = universe.versions(name) if admitted is None else admitted
+        admitted = [version for version in candidates if version.suites & allowed]
         text += f" from {install.suite}"
     if admitted is not None and not admitted:
         text += f", {offered(Relation(name), universe)}"
