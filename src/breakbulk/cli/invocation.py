@@ -20,6 +20,7 @@ from breakbulk.settings import Settings
 if TYPE_CHECKING:
     from breakbulk.cli.progress import Progress
     from breakbulk.library import Environment
+    from breakbulk.reporting import Task, Unit
 
 __all__ = ["Invocation", "abandon_output"]
 
@@ -61,10 +62,18 @@ class Invocation:
 
     @cached_property
     def progress(self) -> Progress:
-        """The reporter for the library; draws nothing for work of less than a second."""
+        """The display of progress; draws nothing for work of less than a second."""
         from breakbulk.cli.progress import progress_for
 
         return progress_for(sys.stderr, self.environ, quiet=self.quiet)
+
+    def begin(self, title: str, *, total: int | None = None, unit: Unit = "steps") -> Task:
+        """Start a piece of work; the invocation is the `Reporter`, so that a run without any imports no display."""
+        return self.progress.begin(title, total=total, unit=unit)
+
+    def note(self, message: str) -> None:
+        """Tell something worth a line."""
+        self.progress.note(message)
 
     def environment(self, *, frozen: bool = False) -> Environment:
         """Open the environment of `--environment` or of the current directory; raises `NotFoundError`.
@@ -73,7 +82,7 @@ class Invocation:
         """
         from breakbulk.library import Environment
 
-        return Environment.open(self.directory or Path.cwd(), self.settings, self.progress, frozen=frozen)
+        return Environment.open(self.directory or Path.cwd(), self.settings, self, frozen=frozen)
 
     def show(self, document: Any, text: Text) -> None:
         """Print what the user asked to see: the document with `--json`, else the text."""

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +97,8 @@ def write_lock(path: Path, lock: Lock) -> bool:
         LockError: `lock-not-writable`.
 
     """
+    import tempfile
+
     data = encode_lock(lock)
     try:
         if path.exists() and path.read_bytes() == data:

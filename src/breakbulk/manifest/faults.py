@@ -6,7 +6,6 @@ turns it into a `ManifestError` with file and line. Nothing outside this package
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -59,6 +58,8 @@ def render(path: KeyPath) -> str:
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that `word` was probably meant to be, None when nothing is near."""
+    import difflib
+
     names = list(candidates)
     kebab = word.replace("_", "-").lower()
     if kebab in names:

@@ -63,7 +63,7 @@ def _found(invocation: Invocation, *searches: Callable[[], list[_Match]]) -> lis
     if failures and not matches:
         raise failures[0]
     for failure in failures:
-        invocation.progress.note(f"not searched: {failure.message}")
+        invocation.note(f"not searched: {failure.message}")
     return matches
 
 
@@ -86,7 +86,7 @@ def _debian(invocation: Invocation, words: tuple[str, ...], limit: int) -> list[
         if invocation.directory:
             raise
         options = None
-    found = search(invocation.settings, words, limit, options=options, reporter=invocation.progress)
+    found = search(invocation.settings, words, limit, options=options, reporter=invocation)
     return [_Match(f"deb:{item.name}", item.version, item.summary) for item in found]
 
 
