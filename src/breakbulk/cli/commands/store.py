@@ -39,7 +39,7 @@ command = Group(
 )
 @click.argument("name", required=False, shell_complete=completing.locked_names)
 def path(invocation: Invocation, name: str | None) -> None:
-    """Print where the store is, or where a package of the environment is in it.
+    """Print where the store, or a package in it, is.
 
     The directories of packages are shared by all environments: read them, never write them.
     """
