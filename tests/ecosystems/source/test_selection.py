@@ -107,6 +107,12 @@ def test_what_is_ignored_is_what_git_ignores(
     assert names(root) == set(filter(None, listed.split("\0")))
 
 
+@given(lines=st.lists(st.text(max_size=12), max_size=5), path=st.sampled_from(["a", "a/b/", "[", "é"]))
+def test_no_pattern_is_an_error(lines: list[str], path: str) -> None:
+    rules = rules_of(Path("/nowhere"), lines).below("", "\n".join(lines))
+    assert rules.ignores(path) in {True, False}
+
+
 def test_the_digest_is_of_content_kind_and_executable_bit_only(write: Write) -> None:
     root = write(TREE)
     before = tree_digest(items(root))

@@ -17,16 +17,15 @@ from packageurl import PackageURL
 from breakbulk.ecosystems.extraction import OWN, Stripped, extract
 from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
 from breakbulk.ecosystems.source.making import Archives
-from breakbulk.ecosystems.source.opening import open_directory
 from breakbulk.ecosystems.source.products import Product, Workshop
 from breakbulk.ecosystems.source.projects import runs_anywhere
 from breakbulk.errors import LockError, ResolutionError
-from breakbulk.lock.model import Lock, Package, Python
-from breakbulk.manifest.schema import GitInstall, Install, Manifest, PathInstall
+from breakbulk.lock.model import Package, Python
+from breakbulk.manifest.schema import GitInstall, Install, PathInstall
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["Source", "anchored", "changed_source"]
+__all__ = ["Source"]
 
 _SHORT = 12  # digits of a digest or a commit that serve as a version
 
@@ -62,7 +61,7 @@ class Source:
     def locate(self, package: Package, install: Install | None, settings: Settings) -> Iterator[Location]:
         """Yield the archive made here; when it is gone, make it again.
 
-        A relative path in `install` starts at the current directory; `anchored` makes it absolute.
+        A relative path in `install` starts at the current directory; `changes.anchored` makes it absolute.
 
         Raises:
             LockError: `source-changed`: what can be made now is not what was locked.
@@ -81,35 +80,6 @@ class Source:
             return Pypi().unpack(archive, package, python, into)
         placement = Stripped(package.strip, (package.destination or f"/opt/{package.name}").strip("/"))
         return Unpacked(content=extract(archive, into, archive=package.file, rules=OWN, placement=placement))
-
-
-def changed_source(lock: Lock, manifest: Manifest, directory: Path, settings: Settings) -> str | None:
-    """Return the id of an install whose directory is no longer what was locked, None when all are. No network.
-
-    Sources in Git are locked to a commit and change only by `--upgrade`. A warm answer costs about 15 µs for a file.
-    """
-    locked = {
-        package.source: package.tree
-        for system in lock.systems.values()
-        for package in system.packages
-        if package.ecosystem == "source"
-    }
-    for install_id, install in sorted(manifest.install.items()):
-        tree = locked.get(install_id)
-        if isinstance(install, PathInstall) and tree and open_directory(install, directory, settings).tree != tree:
-            return install_id
-    return None
-
-
-def anchored(manifest: Manifest, directory: Path) -> Manifest:
-    """Return `manifest` with the paths of its sources made absolute, for `Source.locate`, which knows no directory."""
-    installs = {
-        install_id: msgspec.structs.replace(install, path=str((directory / install.path).absolute()))
-        if isinstance(install, PathInstall)
-        else install
-        for install_id, install in manifest.install.items()
-    }
-    return msgspec.structs.replace(manifest, install=installs)
 
 
 def _own(install: Install) -> PathInstall | GitInstall:

@@ -10,9 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
+if TYPE_CHECKING:
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 __all__ = ["ALWAYS", "GITIGNORE", "Rules", "read_ignore", "rules_of", "tracked_only"]
 
@@ -33,46 +37,39 @@ class Rules:
     """
 
     def __init__(
-        self,
-        specs: tuple[tuple[str, GitIgnoreSpec], ...],
-        excluded: GitIgnoreSpec,
-        identity: str,
-        *,
-        gitignore: bool = True,
+        self, texts: tuple[tuple[str, str], ...], exclude: str, identity: str, *, gitignore: bool = True
     ) -> None:
-        self._specs = specs
-        self._excluded = excluded
+        self._texts = texts
+        self._exclude = exclude
         self.identity = identity
         self.gitignore = gitignore
 
     def below(self, prefix: str, text: str) -> Rules:
         """Return the rules with those of the `.gitignore` in the directory `prefix` ("" or ending in a slash)."""
         identity = hashlib.sha256(f"{self.identity}\0{prefix}\0{text}".encode("utf-8", "surrogateescape")).hexdigest()
-        return Rules((*self._specs, (prefix, _spec(text.splitlines()))), self._excluded, identity)
+        return Rules((*self._texts, (prefix, text)), self._exclude, identity)
 
     def ignores(self, path: str) -> bool:
         """Tell whether `path`, relative to the source and with a slash at its end for a directory, is left out."""
-        excluded = _decision(self._excluded, path)
-        if excluded is not None:
-            return excluded
-        for prefix, spec in reversed(self._specs):
+        decision = _decision(self._exclude, path)
+        for prefix, text in reversed(self._texts):
+            if decision is not None:
+                break
             # A rule from above the source has its path from there to here as a prefix with a leading slash.
             inner = prefix[1:] + path if prefix.startswith("/") else path[len(prefix) :]
-            decision = _decision(spec, inner)
-            if decision is not None:
-                return decision
-        return False
+            decision = _decision(text, inner)
+        return bool(decision)
 
 
 def tracked_only() -> Rules:
     """Return the rules of a checkout: what a commit holds belongs to it, whatever its `.gitignore` says."""
-    return Rules((), _spec(()), "tracked", gitignore=False)
+    return Rules((), "", "tracked", gitignore=False)
 
 
 def rules_of(root: Path, exclude: Iterable[str]) -> Rules:
     """Return the rules at the top of the source `root`, before its own `.gitignore`."""
-    exclude = tuple(exclude)
-    rules = Rules((), _spec(exclude), hashlib.sha256("\0".join(exclude).encode()).hexdigest())
+    text = "\n".join(exclude)
+    rules = Rules((), text, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest())
     for directory in _above(root):
         ignore = directory / GITIGNORE
         if ignore.is_file():
@@ -96,14 +93,14 @@ def _above(root: Path) -> list[Path]:
     return []
 
 
-def _decision(spec: GitIgnoreSpec, path: str) -> bool | None:
-    """Return what the last pattern that is about `path` says, None when none is.
+def _decision(text: str, path: str) -> bool | None:
+    """Return what the last pattern of `text` that is about `path` says, None when none is.
 
-    `GitIgnoreSpec` judges whole paths, so its patterns also hit what is below a directory. Whoever walks has judged the
+    `pathspec` judges whole paths, so its patterns also hit what is below a directory. Whoever walks has judged the
     directory before, and Git does not ask its pattern again: after `!b/`, `**/c` still ignores `b/c`.
     """
-    for pattern in reversed(spec.patterns):
-        result = pattern.match_file(path) if pattern.include is not None else None
+    for pattern in _patterns(text) if text else ():
+        result = pattern.match_file(path)
         if result is not None and _is_about(result.match, path):
             return pattern.include
     return None
@@ -116,5 +113,14 @@ def _is_about(match: re.Match[str], path: str) -> bool:
     return not (whole and path.endswith("/"))  # of `a/**` everything below, not the directory itself
 
 
-def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
-    return GitIgnoreSpec.from_lines(lines)
+@lru_cache(maxsize=256)
+def _patterns(text: str) -> tuple[GitIgnoreSpecPattern, ...]:
+    """Return the patterns of a `.gitignore`, last first. One that makes no sense matches nothing, as in Git."""
+    from pathspec.patterns.gitignore import GitIgnorePatternError
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    patterns = []
+    for line in reversed(text.removeprefix("\ufeff").split("\n")):
+        with suppress(GitIgnorePatternError):
+            patterns.append(GitIgnoreSpecPattern(line.removesuffix("\r")))
+    return tuple(pattern for pattern in patterns if pattern.include is not None)

@@ -12,9 +12,10 @@ from typing import IO
 
 import msgspec
 
+from breakbulk.ecosystems.source.commits import open_commit
 from breakbulk.ecosystems.source.git import Repository
 from breakbulk.ecosystems.source.making import Archives, Made
-from breakbulk.ecosystems.source.opening import Opened, open_commit, open_directory
+from breakbulk.ecosystems.source.opening import Opened, open_directory
 from breakbulk.ecosystems.source.packing import pack
 from breakbulk.ecosystems.source.projects import is_project, make_wheel
 from breakbulk.manifest.schema import GitInstall, PathInstall

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
+from threading import get_ident
 
 import msgspec
 
@@ -58,9 +58,9 @@ def remember(cache: Path, root: Path, directories: dict[str, DirectoryState]) ->
     """Keep `directories` for the next time."""
     path = _path(cache, root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(msgspec.msgpack.encode(_Remembered(_FORMAT, directories)))
-    os.replace(file.name, path)
+    half_made = path.with_suffix(f".{os.getpid()}-{get_ident()}")
+    half_made.write_bytes(msgspec.msgpack.encode(_Remembered(_FORMAT, directories)))
+    os.replace(half_made, path)
 
 
 def _path(cache: Path, root: Path) -> Path:

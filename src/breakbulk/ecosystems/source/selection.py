@@ -17,7 +17,6 @@ from typing import Literal
 
 import msgspec
 
-from breakbulk.ecosystems.extraction import OWN, member_path
 from breakbulk.ecosystems.source.ignoring import ALWAYS, GITIGNORE, Rules, read_ignore
 from breakbulk.ecosystems.source.remembered import DirectoryState, FileState
 from breakbulk.errors import ArchiveError, NotFoundError, ResolutionError
@@ -150,6 +149,8 @@ def file_digest(path: str | Path) -> str:
 
 def _check_name(path: str, root: str) -> None:
     """Refuse now what could not be unpacked later."""
+    from breakbulk.ecosystems.extraction import OWN, member_path
+
     try:
         member_path(path, archive=root, rules=OWN)
     except ArchiveError as error:
