@@ -237,11 +237,15 @@ class TestSnapshots:
         places = [place.url for place in Deb().locate(outcome.packages[0], None, resolve.settings)]
         assert f"{archive.uri}/past/20260222T235959Z/pool/main/a/a/a_1_amd64.deb" in places
 
-    def test_an_archive_without_snapshots(self, archive: Archive, resolve: Resolver, package: Make) -> None:
-        archive.publish("stable", package("a"))
-        with pytest.raises(ManifestError) as caught:
-            resolve("a", options={"snapshot": "2026-02-22"})
-        assert caught.value.reference == "snapshot-unavailable"
+    def test_an_archive_without_snapshots_is_taken_as_it_is_and_says_so(
+        self, archive: Archive, resolve: Resolver, package: Make
+    ) -> None:
+        archive.publish("stable", package("a", "2"))
+        outcome = resolve("a", options={"snapshot": "2026-02-22"})
+        assert [each.version for each in outcome.packages] == ["2"]
+        (note,) = outcome.notes
+        assert "as of today, not 20260222T235959Z" in note
+        assert "Acquire::Snapshots::URI" in note
 
 
 class TestLocate:

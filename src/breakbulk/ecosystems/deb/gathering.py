@@ -29,7 +29,7 @@ from breakbulk.ecosystems.deb.snapshots import (
 from breakbulk.ecosystems.deb.sources import Source, read_sources
 from breakbulk.ecosystems.deb.suites import Selected, requested_suites, select
 from breakbulk.ecosystems.deb.universe import Universe, Version, Volume
-from breakbulk.errors import NotFoundError, PlatformError
+from breakbulk.errors import ManifestError, NotFoundError, PlatformError
 from breakbulk.lock.model import Package
 from breakbulk.manifest.schema import Options
 from breakbulk.reporting import Reporter
@@ -169,8 +169,15 @@ class _Opening:
     def open(self, selected: Selected, wanted: Snapshot | None) -> None:
         source, at = selected.source, None
         if snapshot := snapshot_of(source, wanted):
-            source = snapshot_source(source, self._acceptance.release(source), snapshot, self._configuration)
-            at = snapshot.seconds
+            live = self._acceptance.release(source)
+            try:
+                source, at = snapshot_source(source, live, snapshot, self._configuration), snapshot.seconds
+            except ManifestError as error:
+                if source.snapshot is not None:
+                    raise  # apt itself is told to use a snapshot: there is no other archive to fall back to
+                self._notes.append(
+                    f"{source.suite} is resolved as of today, not {snapshot.identifier}: {error.message}; {error.hint}"
+                )
         release = self._acceptance.release(source, at=at)
         if release is None:
             if selected.optional:

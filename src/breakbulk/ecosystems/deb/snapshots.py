@@ -79,8 +79,7 @@ def snapshot_source(source: Source, live: Release | None, snapshot: Snapshot, co
             identifier="snapshot-unavailable",
             where=source.where,
             why="neither its Release file has a field Snapshots, nor apt's configuration an address",
-            hint=f'write into /etc/apt/apt.conf.d/snapshots: {_SCOPE}::{label} "ADDRESS/{_PLACEHOLDER}"; '
-            "or leave options.snapshot out",
+            hint=f'write into /etc/apt/apt.conf.d/snapshots: {_SCOPE}::{label} "ADDRESS/{_PLACEHOLDER}";',
         )
     uri = template.replace(_PLACEHOLDER, snapshot.identifier).rstrip("/")
     return msgspec.structs.replace(source, uri=uri, where=f"{source.where}, snapshot {snapshot.identifier}")
