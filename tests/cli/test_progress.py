@@ -29,7 +29,7 @@ class Recorder:
         self.cleared = 0
         self.event = threading.Event()
 
-    def paint(self, views: Sequence[View], now: float) -> None:  # noqa: ARG002
+    def paint(self, views: Sequence[View], now: float) -> None:
         self.painted.append(list(views))
         self.event.set()
 
