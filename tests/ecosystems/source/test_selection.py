@@ -178,6 +178,13 @@ def test_an_edit_of_equal_size_within_one_tick_is_seen(write: Write) -> None:
         assert items(root, states=states) == items(root)
 
 
+def test_a_digest_is_trusted_only_when_the_next_edit_must_show_in_the_times(write: Write) -> None:
+    root = write({"a": "1"})
+    assert select(root, rules_of(root, ()), {}).states[""].files == {}
+    age(root)
+    assert set(select(root, rules_of(root, ()), {}).states[""].files) == {"a"}
+
+
 def test_a_new_rule_is_obeyed_at_once(write: Write) -> None:
     root = write(TREE)
     states = select(root, rules_of(root, ()), {}).states
