@@ -245,6 +245,7 @@ class Environment:
         from breakbulk.environment.launching import launch
 
         realised = realised or self.realise()
+        self._remember(realised)
         return launch(
             self,
             realised.lowers,
@@ -271,6 +272,19 @@ class Environment:
 
             manifest = anchored(manifest, self.directory)
         return realise_system(self._locked_system(lock), manifest, ecosystems(), self.settings, self.reporter)
+
+    def _remember(self, realised: Realised) -> None:
+        """Let the next launch of an unchanged environment take the short way."""
+        from breakbulk.environment.plans import remember
+
+        manifest = self.manifest
+        if manifest.services_auto_start:
+            return
+        constraints = (self.directory / name for name in manifest.options.constraints or ())
+        sources = (self.directory / each.path for each in manifest.install.values() if isinstance(each, PathInstall))
+        read = (*self.composed.inputs, self.lock_path, *constraints)
+        environment = self.settings.environment
+        remember(self.directory, manifest, realised.lowers, read=read, trees=sources, environment=environment)
 
     @property
     def _has_own_source(self) -> bool:

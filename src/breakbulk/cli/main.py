@@ -17,7 +17,7 @@ from breakbulk.cli.declaration import Group
 from breakbulk.cli.failures import BROKEN_PIPE, as_error, rendered
 from breakbulk.cli.invocation import Invocation, abandon_output
 
-__all__ = ["SECTIONS", "main", "program"]
+__all__ = ["SECTIONS", "fail", "main", "program"]
 
 PROGRAM = "breakbulk"
 COMPLETION_VARIABLE = "_BREAKBULK_COMPLETE"
@@ -139,6 +139,11 @@ def _fail(invocation: Invocation, exception: BaseException) -> int:
     else:
         print(rendered(error, invocation.error_style), file=sys.stderr)
     return error.exit_code
+
+
+def fail(argv: Sequence[str], exception: BaseException) -> int:
+    """Show the error of a command line that was not run by `main`, and return its exit code."""
+    return _fail(Invocation(list(argv), os.environ), exception)
 
 
 def _asks_for_json(argv: Sequence[str]) -> bool:

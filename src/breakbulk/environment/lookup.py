@@ -5,7 +5,6 @@ Exit codes are the shell's: 127 for a command that is not there, 126 for one tha
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 from collections.abc import Iterator
@@ -60,6 +59,8 @@ def _missing(name: str, path: str) -> CommandNotFoundError:
             where=name,
             hint="give the name of a program in the environment, or show a directory of this machine with --mount",
         )
+    import difflib  # only where a program is missing
+
     near = difflib.get_close_matches(name, set(_programs(path)), n=3)
     return CommandNotFoundError(
         f"the environment has no command {name!r}",

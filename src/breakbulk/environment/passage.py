@@ -6,10 +6,11 @@ ends when that ends. It dies with the caller, and process 1 with it.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 from typing import NoReturn
+
+import msgspec
 
 from breakbulk.environment import devices
 from breakbulk.environment.channel import as_message, unforeseen
@@ -30,7 +31,7 @@ def enter(birth: Birth, parent: int) -> NoReturn:
             os._exit(1)
         child = os.fork()
         if child == 0:
-            _become_process_one(dataclasses.replace(birth, pts=pts))
+            _become_process_one(msgspec.structs.replace(birth, pts=pts))
         birth.channel.close()
         os.waitpid(child, 0)
     except BreakbulkError as error:

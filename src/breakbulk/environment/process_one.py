@@ -13,8 +13,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from breakbulk.environment import hooks, mounting, shells, signals
 from breakbulk.environment.activation import variables
@@ -36,8 +37,7 @@ __all__ = ["Birth", "serve"]
 _OTHER_CACHE = "/var/cache/breakbulk"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Birth:
+class Birth(msgspec.Struct, frozen=True, kw_only=True):
     """What process 1 is born with.
 
     Attributes:
