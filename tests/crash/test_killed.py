@@ -104,8 +104,8 @@ def check(tmp_path, archives, packages, milestone, number):
 def test_the_next_run_completes(tmp_path, archives, milestone, number):
     directory, packages, _ = archives
     layout = check(tmp_path, directory, packages, milestone, number)
-    for number, package in enumerate(packages):
-        assert sorted(os.listdir(layout.tree(package) / "opt" / str(number))) == sorted(map(str, range(10)))
+    for index, package in enumerate(packages):
+        assert sorted(os.listdir(layout.tree(package) / "opt" / str(index))) == sorted(map(str, range(10)))
     assert len(os.listdir(layout.bundles)) == 1
     assert os.listdir(layout.staging) == []
 

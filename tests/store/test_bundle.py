@@ -15,7 +15,7 @@ from breakbulk.store.rootfs import mount_overlay
 
 def scattered(directory: Path, count: int, seed: int) -> list[Path]:
     """Trees whose paths are now files, now links, now directories."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - the same in every run
     trees = []
     for number in range(count):
         tree = directory / f"{seed}-{number:03}"
@@ -78,7 +78,7 @@ def test_what_wins_in_a_bundle_is_what_wins_in_an_overlay(layout, tmp_path, seed
     target.mkdir()
     kept = bundled(layout, trees, most=1)
     assert len(kept) == 1
-    assert snapshot(kept[0]) == in_child(shown_by_overlay, trees, target, False)
+    assert snapshot(kept[0]) == in_child(shown_by_overlay, trees, target, os.geteuid() != 0)
 
 
 def test_a_bundle_costs_no_content_and_is_made_once(layout, tmp_path):

@@ -68,7 +68,7 @@ def test_nothing_else_of_this_machine_is_there(lowers, user):
 
 
 def test_the_network_is_there_when_asked_for(lowers):
-    namespace = os.readlink("/proc/self/ns/net").encode()
+    namespace = os.fsencode(Path("/proc/self/ns/net").readlink())
     script = "readlink /proc/self/ns/net"
     assert shell(lowers, script).stdout.strip() != namespace
     assert shell(lowers, script, network=True).stdout.strip() == namespace

@@ -12,7 +12,7 @@ from servers import scripted, serving
 from tar_ecosystem import PYTHON, TAG, Failing, TarEcosystem, make_package, make_python, settings_for
 
 from breakbulk.errors import ArchiveError, IntegrityError, NetworkError, StoreError
-from breakbulk.store import linux
+from breakbulk.store import linux, namespaces
 from breakbulk.store.layout import Layout
 from breakbulk.store.realise import realise
 
@@ -28,6 +28,15 @@ def some(archives, count=5, size=1000):
     return [
         make_package(archives, f"p{n}", {f"opt/of-{n}": os.urandom(size), "opt/link": f"of-{n}"}) for n in range(count)
     ]
+
+
+def own_mounts() -> None:
+    """Let this process mount what only it sees."""
+    ids = (os.geteuid(), os.getegid())
+    linux.unshare(linux.CLONE_NEWNS | (linux.CLONE_NEWUSER if ids[0] else 0))
+    if ids[0]:
+        namespaces._map_identity(*ids)
+    linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
 
 
 def run(packages, ecosystem, settings, python=None):
@@ -149,7 +158,6 @@ def test_a_worker_that_breaks_names_the_package(tmp_path, archives, number, refe
 
 
 @pytest.mark.integration
-@pytest.mark.skipif(os.geteuid() != 0, reason="a tmpfs of this size is mounted by root")
 @pytest.mark.parametrize("part", ["store", "cache"])
 def test_a_full_disk(tmp_path, archives, part):
     packages = some(archives, 6, size=700_000)
@@ -159,8 +167,7 @@ def test_a_full_disk(tmp_path, archives, part):
     def fill_and_retry():
         small = settings.store if part == "store" else settings.cache
         small.mkdir()
-        linux.unshare(linux.CLONE_NEWNS)
-        linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
+        own_mounts()
         linux.mount("tmpfs", small, "tmpfs", 0, f"size={'3m' if part == 'store' else '400k'}")
         with serving(lambda h: h.reply_range(data[h.path[1:]])) as server:
             try:
@@ -180,10 +187,9 @@ def test_a_full_disk(tmp_path, archives, part):
 
 
 @pytest.mark.integration
-@pytest.mark.skipif(os.geteuid() != 0, reason="root becomes an ordinary user")
 def test_no_permission(open_directory, archives):
     packages = some(open_directory)
-    os.chown(open_directory, 0, 0)
+    open_directory.chmod(0o555)
     settings = settings_for(open_directory)
     with pytest.raises(StoreError) as raised:
         in_child(run, packages, TarEcosystem(open_directory), settings, user=True)

@@ -39,7 +39,7 @@ def many() -> Iterator[Path]:
     remove_tree(directory)
 
 
-def seen(trees, target, method, user, upper=None, work=None):
+def seen(trees, target, method, user, *, upper=None, work=None):
     """Mount in namespaces of one's own; return the names in opt, the shared file, and whether it can be written."""
     namespaces.isolate(user=user, network=True)
     mount_overlay(trees, target, upper=upper, work=work, user=user, method=method)
@@ -72,7 +72,7 @@ def test_changes_go_to_the_upper_directory(open_directory, method, user):
     for directory in (upper, work, target):
         directory.mkdir()
     give_to_nobody(open_directory)
-    names, _, writable = in_child(seen, trees, target, method, user, upper, work, user=user)
+    names, _, writable = in_child(lambda: seen(trees, target, method, user, upper=upper, work=work), user=user)
     assert writable
     assert "new" in names
     assert (upper / "opt" / "new").read_text() == "written"
@@ -85,14 +85,14 @@ def test_paths_longer_than_an_option_of_fsconfig(open_directory, method):
     deep.mkdir(parents=True)
     target = open_directory / "target"
     target.mkdir()
-    names, _, _ = in_child(seen, layers(deep, 3), target, method, False)
+    names, _, _ = in_child(seen, layers(deep, 3), target, method, os.geteuid() != 0)
     assert {"of-0", "of-1", "of-2"} <= set(names)
 
 
 def test_a_missing_directory_is_named(tmp_path):
     trees = [*layers(tmp_path, 2), tmp_path / "gone"]
     with pytest.raises(PlatformError) as raised:
-        in_child(seen, trees, tmp_path, None, False)
+        in_child(seen, trees, tmp_path, None, os.geteuid() != 0)
     assert raised.value.reference == "overlay-unavailable"
     assert "gone is missing" in raised.value.hint
 

@@ -8,6 +8,7 @@ trees that have been committed stay.
 from __future__ import annotations
 
 import queue
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +111,7 @@ class Production:
 
     def run(self) -> None:
         """Make every tree; raise the first error after everything has been tidied."""
+        sysconfig.get_config_vars()  # filled by the first caller, and not safely by two threads (CPython gh-92452)
         try:
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)

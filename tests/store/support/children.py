@@ -33,7 +33,7 @@ def in_child(function: Callable[..., Any], *arguments: object, user: bool = Fals
     with os.fdopen(reading, "rb") as pipe:
         data = pipe.read()
     os.waitpid(child, 0)
-    value, error = pickle.loads(data)
+    value, error = pickle.loads(data)  # noqa: S301 - from our own child
     if error is not None:
         raise error
     return value
