@@ -64,12 +64,12 @@ def _directory(invocation: Invocation) -> Path:
 
 def _text(source: Path | None, directory: Path, suite: str | None) -> str:
     """Return the manifest: new, or what `source` says in our words."""
-    from breakbulk.library import running_system
+    from breakbulk.ecosystems.resolving import DEFAULT_SYSTEMS
     from breakbulk.manifest.importing import from_flox, from_pyproject, from_requirements
     from breakbulk.manifest.importing.drafting import DEFAULT_SUITE
     from breakbulk.manifest.templates import new_manifest
 
-    suite, systems = suite or DEFAULT_SUITE, [running_system()]
+    suite, systems = suite or DEFAULT_SUITE, list(DEFAULT_SYSTEMS)
     if source is None:
         return new_manifest(suite, systems)
     whole = source.absolute()
