@@ -73,16 +73,16 @@ def compiled_by_worker(directory: Path, sources: list[str]) -> list:
 
 def test_equal_sources_give_equal_bytes_in_whatever_order(tmp_path):
     library = Path(sysconfig.get_path("stdlib"))
-    sources = [path.name for path in sorted(library.glob("*.py"))[:400]]
+    sources = [path.name for path in sorted(library.glob("*.py"))[:80]]
     digests = []
-    for seed in (1, 2):
+    for seed in range(1, 5):
         directory = tmp_path / str(seed)
         directory.mkdir()
         for name in sources:
             (directory / name).write_bytes((library / name).read_bytes())
         shuffled = random.Random(seed).sample(sources, len(sources))  # noqa: S311 - the same in every run
         digests.append(dict(zip(shuffled, compiled_by_worker(directory, shuffled), strict=True)))
-    assert digests[0] == digests[1]
+    assert all(made == digests[0] for made in digests)
 
 
 def test_a_file_is_unchecked_hash_bytecode_with_the_path_in_the_root(tmp_path):
