@@ -80,7 +80,7 @@ def inherited(host: Mapping[str, str], *, pure: bool) -> dict[str, str]:
         return {name: host[name] for name in _PURE if name in host}
     kept = {name: value for name, value in host.items() if not _FOREIGN.fullmatch(name)}
     for name in _CERTIFICATES & kept.keys():
-        if not os.path.exists(kept[name].split(":")[0]):  # noqa: PTH110 - strings, on the way to every start
+        if not os.path.exists(kept[name].split(":")[0]):
             del kept[name]
     for name in _LOCALES:
         if name in kept and not _has_locale(kept[name]):
@@ -93,7 +93,7 @@ def own_variables(launch: Launch, home: str, cache: str) -> dict[str, str]:
     fixed = {
         "PATH": search_path("/opt"),
         "HOME": home,
-        "PWD": os.getcwd(),  # noqa: PTH109
+        "PWD": os.getcwd(),
         "PYTHONNOUSERSITE": "1",  # packages in the home directory are for this machine's Python
         "FLOX_ENV": "/",
         "FLOX_ENV_CACHE": cache,
@@ -116,7 +116,7 @@ def search_path(own_trees: str) -> str:
     except FileNotFoundError:
         names = []
     candidates = [f"{own_trees}/{name}/bin" for name in names]
-    own = [path for path in candidates if os.path.isdir(path)]  # noqa: PTH112
+    own = [path for path in candidates if os.path.isdir(path)]
     return ":".join([_SYSTEM_PATH, *own])
 
 
@@ -126,6 +126,6 @@ def _has_locale(name: str) -> bool:
         return True
     stem, _, charset = name.partition(".")
     folder = f"{stem}.{charset.lower().replace('-', '')}" if charset else stem
-    if os.path.isdir(f"/usr/lib/locale/{folder}"):  # noqa: PTH112
+    if os.path.isdir(f"/usr/lib/locale/{folder}"):
         return True
-    return os.path.exists("/usr/lib/locale/locale-archive")  # noqa: PTH110 - holds what was asked for
+    return os.path.exists("/usr/lib/locale/locale-archive")

@@ -29,10 +29,10 @@ def lend(extra: Iterable[str]) -> dict[str, int]:
     nodes = {
         name: linux.open_tree(f"/dev/{name}", recursive=True)
         for name in (*_NODES, *extra)
-        if os.path.exists(f"/dev/{name}")  # noqa: PTH110 - on the way to every start
+        if os.path.exists(f"/dev/{name}")
     }
     terminal = next((os.ttyname(descriptor) for descriptor in (0, 1, 2) if os.isatty(descriptor)), None)
-    if terminal is not None and os.path.exists(terminal):  # noqa: PTH110
+    if terminal is not None and os.path.exists(terminal):
         nodes["console"] = linux.open_tree(terminal)
     return nodes
 
@@ -52,24 +52,24 @@ def new_pseudo_terminals() -> int:
 
 def attach(nodes: Mapping[str, int], pts: int | None) -> None:
     """Fill /dev of the root that has just been entered."""
-    os.makedirs("/dev", exist_ok=True)  # noqa: PTH103
+    os.makedirs("/dev", exist_ok=True)
     linux.mount("tmpfs", "/dev", "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "mode=755")
     for name, tree in nodes.items():
         _make_point(f"/dev/{name}", directory=stat.S_ISDIR(os.fstat(tree).st_mode))
         linux.move_mount(tree, f"/dev/{name}")
         os.close(tree)
     for name, target in _LINKS.items():
-        os.symlink(target, f"/dev/{name}")  # noqa: PTH211
-    os.mkdir("/dev/pts")  # noqa: PTH102
+        os.symlink(target, f"/dev/{name}")
+    os.mkdir("/dev/pts")
     terminals = new_pseudo_terminals() if pts is None else pts
     linux.move_mount(terminals, "/dev/pts")
     os.close(terminals)
-    os.mkdir("/dev/shm")  # noqa: PTH102, S108 - its mount point
-    linux.mount("tmpfs", "/dev/shm", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=1777")  # noqa: S108
+    os.mkdir("/dev/shm")
+    linux.mount("tmpfs", "/dev/shm", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=1777")
 
 
 def _make_point(path: str, *, directory: bool) -> None:
     if directory:
-        os.mkdir(path)  # noqa: PTH102
+        os.mkdir(path)
     else:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))

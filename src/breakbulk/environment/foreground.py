@@ -22,7 +22,7 @@ __all__ = ["Foreground", "Interrupted"]
 _ENDING = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no fault
+class Interrupted(Exception):
     """A signal that ends programs came while none was running; `number` says which."""
 
     def __init__(self, number: int) -> None:
@@ -135,11 +135,11 @@ class Foreground:
                     os.tcsetpgrp(0, os.getpid())
         signals.as_program_expects(self._mask)
         try:
-            os.execve(program, argv, environment)  # noqa: S606 - no shell is wanted
+            os.execve(program, argv, environment)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-        os.execve("/bin/sh", ["/bin/sh", program, *argv[1:]], environment)  # noqa: S606 - as execvp(3) does
+        os.execve("/bin/sh", ["/bin/sh", program, *argv[1:]], environment)
 
     def _ended(self, status: int) -> None:
         if os.WIFSTOPPED(status):

@@ -63,16 +63,16 @@ def deactivate(script: str, environment: Mapping[str, str], start: Start) -> int
 
 def write_own_file(name: str, text: str) -> str:
     """Write a file of this run and return its path."""
-    os.makedirs(OWN_FILES, mode=0o700, exist_ok=True)  # noqa: PTH103 - on the way to every start
+    os.makedirs(OWN_FILES, mode=0o700, exist_ok=True)
     path = f"{OWN_FILES}/{name}"
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text + "\n")
     return path
 
 
 def _read_own_file(name: str) -> bytes:
     try:
-        with open(f"{OWN_FILES}/{name}", "rb") as file:  # noqa: PTH123
+        with open(f"{OWN_FILES}/{name}", "rb") as file:
             return file.read()
     except FileNotFoundError:
         return b""

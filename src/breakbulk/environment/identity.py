@@ -19,7 +19,7 @@ def ensure_known(name: str, home: str, shell: str) -> None:
 
 def _add(path: str, number: int, line: str) -> None:
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - on the way to every start
+        with open(path, encoding="utf-8") as file:
             text = file.read()
     except FileNotFoundError:
         text = ""
@@ -28,5 +28,5 @@ def _add(path: str, number: int, line: str) -> None:
         return
     name, rest = line.split(":", 1)
     new = f"user{number}:{rest}" if any(entry[0] == name for entry in fields) else line
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text + ("" if text.endswith("\n") or not text else "\n") + new + "\n")

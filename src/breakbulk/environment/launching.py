@@ -14,6 +14,7 @@ import msgspec
 
 from breakbulk.environment import sandbox, service_socket, services
 from breakbulk.environment.specification import Launch, parse_mounts
+from breakbulk.errors import UsageError
 from breakbulk.manifest.schema import Manifest
 from breakbulk.reporting import Reporter
 
@@ -50,10 +51,10 @@ def prepare(
     """Return the launch of a command, or of a shell when `command` is None; without services.
 
     Raises:
-        UsageError: `mount-invalid`.
+        UsageError: `mount-invalid`, `current-directory-gone`.
 
     """
-    current = Path.cwd() if directory is None else directory
+    current = _current_directory() if directory is None else directory
     project = origin.directory.resolve()
     return Launch(
         lowers=tuple(lowers),
@@ -67,6 +68,17 @@ def prepare(
         network=network,
         pure=pure,
     )
+
+
+def _current_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError(
+            "the current directory has been removed",
+            identifier="current-directory-gone",
+            hint="go to one that is there: `cd /`, or `cd .` where it has been made anew",
+        ) from error
 
 
 def launch(

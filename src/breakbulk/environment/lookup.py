@@ -22,10 +22,10 @@ def find_program(name: str, path: str) -> str:
         CommandNotExecutableError: It is a directory, or has no permission to be executed.
 
     """
-    candidates = [name] if "/" in name else [os.path.join(folder, name) for folder in path.split(":")]  # noqa: PTH118
-    found = [candidate for candidate in candidates if os.path.exists(candidate)]  # noqa: PTH110 - every start
+    candidates = [name] if "/" in name else [os.path.join(folder, name) for folder in path.split(":")]
+    found = [candidate for candidate in candidates if os.path.exists(candidate)]
     for candidate in found:
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     if found:
         raise _refused(found[0])
@@ -45,7 +45,7 @@ def unexecutable(program: str, number: int) -> BreakbulkError:
 
 
 def _refused(program: str) -> CommandNotExecutableError:
-    if os.path.isdir(program):  # noqa: PTH112
+    if os.path.isdir(program):
         return CommandNotExecutableError(f"{program} is a directory", where=program)
     return CommandNotExecutableError(
         f"{program} has no permission to be executed", where=program, hint=f"chmod +x {program}"
@@ -72,11 +72,11 @@ def _missing(name: str, path: str) -> CommandNotFoundError:
 
 def _programs(path: str) -> Iterator[str]:
     for folder in path.split(":"):
-        if os.path.isdir(folder):  # noqa: PTH112
+        if os.path.isdir(folder):
             yield from os.listdir(folder)
 
 
 def _interpreter(program: str) -> str | None:
-    with open(program, "rb") as file:  # noqa: PTH123
+    with open(program, "rb") as file:
         line = file.readline(256)
     return line[2:].strip().decode(errors="replace") if line.startswith(b"#!") else None

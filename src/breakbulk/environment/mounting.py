@@ -54,7 +54,7 @@ def enter(lowers: Sequence[Path], view: View, *, user: bool, pts: int | None) ->
         devices.attach(nodes, pts)
         if not user:
             _close_proc()
-        linux.mount("tmpfs", _directory("/tmp"), "tmpfs", _SHARED_FLAGS, "mode=1777")  # noqa: S108 - its mount point
+        linux.mount("tmpfs", _directory("/tmp"), "tmpfs", _SHARED_FLAGS, "mode=1777")
         for tree, mount in lent:
             _attach(tree, mount)
         if certificates is not None and not Path(CA_BUNDLE).exists():
@@ -105,14 +105,14 @@ def _close_proc() -> None:
     """Keep root from changing the kernel by accident; for ordinary users the kernel sees to it."""
     for name in _PROC_READ_ONLY:
         path = f"/proc/{name}"
-        if os.path.exists(path):  # noqa: PTH110 - on the way to every start
+        if os.path.exists(path):
             linux.mount(path, path, None, linux.MS_BIND)
             linux.mount(None, path, None, linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY | _SHARED_FLAGS)
     for name in _PROC_HIDDEN:
         path = f"/proc/{name}"
-        if os.path.isdir(path):  # noqa: PTH112
+        if os.path.isdir(path):
             linux.mount("tmpfs", path, "tmpfs", _SHARED_FLAGS | linux.MS_RDONLY, "size=0")
-        elif os.path.exists(path):  # noqa: PTH110
+        elif os.path.exists(path):
             linux.mount("/dev/null", path, None, linux.MS_BIND)
 
 
@@ -124,16 +124,16 @@ def _attach(tree: int, mount: Mount) -> None:
 
 def _directory(path: str) -> str:
     """Make sure of a directory to mount on."""
-    os.makedirs(path, exist_ok=True)  # noqa: PTH103
+    os.makedirs(path, exist_ok=True)
     return path
 
 
 def _file(path: str) -> str:
     """Make sure of a file to mount on; a symbolic link gives way, as its target may be anywhere."""
-    if os.path.islink(path):  # noqa: PTH114
-        os.unlink(path)  # noqa: PTH108
-    if not os.path.exists(path):  # noqa: PTH110
-        _directory(os.path.dirname(path))  # noqa: PTH120
+    if os.path.islink(path):
+        os.unlink(path)
+    if not os.path.exists(path):
+        _directory(os.path.dirname(path))
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     return path
 

@@ -164,7 +164,7 @@ def _witness(path: str) -> Witness:
 def _walk(top: str) -> Iterator[str]:
     """Yield a directory and everything below it but Git's and our own state, whose changes are no changes of source."""
     yield top
-    if not os.path.isdir(top):  # noqa: PTH112 - a Path per file would cost more than the look
+    if not os.path.isdir(top):
         return
     with os.scandir(top) as entries:
         for entry in entries:

@@ -79,7 +79,7 @@ def serve(birth: Birth) -> None:
         birth.channel.send({"error": as_message(error)})
     except Interrupted as interrupted:
         birth.channel.send({"exited": 128 + interrupted.number})
-    except BaseException as error:  # noqa: BLE001 - a forked child must not run its parent's code
+    except BaseException as error:
         birth.channel.send({"error": unforeseen(error)})
 
 
@@ -103,7 +103,7 @@ def _settle_in(birth: Birth) -> None:
         host.get("USER") or host.get("LOGNAME") or ("user" if os.getuid() else "root"), birth.view.home, "/bin/bash"
     )
     directory = str(birth.launch.directory)
-    os.chdir(directory if os.path.isdir(directory) else "/")  # noqa: PTH112
+    os.chdir(directory if os.path.isdir(directory) else "/")
     os.umask(birth.umask)
 
 
@@ -182,7 +182,7 @@ def _cache(launch: Launch) -> str:
     """Make the directory for what an environment keeps between runs; a project that is read-only gets a passing one."""
     for path in (str(launch.cache), _OTHER_CACHE):
         try:
-            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+            os.makedirs(path, exist_ok=True)
         except PermissionError:
             continue
         except OSError as error:

@@ -31,14 +31,14 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True):
 def prepare(launch: Launch, environment: Mapping[str, str]) -> Shell:
     """Write the start files and return how to start the shell; raise `CommandNotFoundError` without any shell."""
     program = choose(launch.host.get("SHELL", ""), environment["PATH"])
-    kind = os.path.basename(program)  # noqa: PTH119
+    kind = os.path.basename(program)
     argv, extra = _PREPARE.get(kind, _prepare_sh)(launch, dict(environment))
     return Shell(argv=[program, *argv], environment={**environment, "SHELL": program, **extra})
 
 
 def choose(preferred: str, path: str) -> str:
     """Return the caller's kind of shell where the environment has it, else bash, else sh."""
-    for name in (os.path.basename(preferred), "bash", "sh"):  # noqa: PTH119
+    for name in (os.path.basename(preferred), "bash", "sh"):
         for folder in path.split(":"):
             program = f"{folder}/{name}"
             if name in {*_PREPARE, "sh", "dash"} and os.access(program, os.X_OK):
@@ -122,7 +122,7 @@ def _prepare_tcsh(launch: Launch, environment: dict[str, str]) -> Prepared:
     return ["-i"], {"HOME": OWN_FILES}
 
 
-def _prepare_sh(launch: Launch, environment: dict[str, str]) -> Prepared:  # noqa: ARG001 - as the others
+def _prepare_sh(launch: Launch, environment: dict[str, str]) -> Prepared:
     profile = launch.manifest.profile
     lines = [
         f"PS1={shlex.quote(_prompt(launch) + '$ ')}",

@@ -78,13 +78,13 @@ def become(
     try:
         linux.set_parent_death_signal(signal.SIGKILL)
         os.setpgid(0, 0)
-        with open("/dev/null", "rb") as nothing:  # noqa: PTH123
+        with open("/dev/null", "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(directory)
         signals.as_program_expects(mask)
-        os.execve(argv[0], list(argv), environment)  # noqa: S606 - no shell is wanted
+        os.execve(argv[0], list(argv), environment)
     except OSError as error:
         os.write(2, f"{argv[0]} cannot be executed: {error}\n".encode())
     finally:
@@ -172,5 +172,5 @@ def _parents() -> Iterator[tuple[int, int]]:
     """Yield (process, parent) for every process in sight; `man 5 proc_pid_stat`, field 4."""
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{name}/stat", "rb") as file:
                 yield int(name), int(file.read().rpartition(b")")[2].split()[1])

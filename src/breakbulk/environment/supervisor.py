@@ -232,7 +232,7 @@ class Supervisor:
             "name": name,
             "state": "running" if state.phase == "ready" and not has_ready else state.phase,
             "pid": self._processes[name].main,
-            "namespace": os.stat("/proc/self/ns/pid").st_ino,  # noqa: PTH116
+            "namespace": os.stat("/proc/self/ns/pid").st_ino,
             "since": time.time() - (time.monotonic() - state.since) if state.since else None,
             "restarts": state.restarts,
             "exit_code": state.status,

@@ -7,6 +7,7 @@ user asks for. Directories that the environment itself lives in, such as /usr, a
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 _CA_BUNDLES = (CA_BUNDLE, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
 _NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+# `os.path` throughout: unlike `Path`, it takes what must not be looked at for absent, and it is quicker.
 _GPU_NODES = ("nvidia*", "dri", "kfd", "dxg", "kvm")
 _NEVER_BELOW = ("/proc", "/sys", "/dev", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc")
 _NEVER = frozenset(
@@ -28,7 +30,7 @@ _NEVER = frozenset(
         *("/", "/boot", "/home", "/media", "/mnt", "/nix", "/nix/store", "/opt", "/run", "/srv"),
         *("/usr", "/usr/bin", "/usr/include", "/usr/lib", "/usr/libexec", "/usr/sbin", "/usr/share", "/usr/src"),
         *("/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/local/share"),
-        *("/var", "/var/cache", "/var/lib", "/var/log", "/var/tmp"),  # noqa: S108 - never written
+        *("/var", "/var/cache", "/var/lib", "/var/log", "/var/tmp"),
     }
 )
 
@@ -67,7 +69,7 @@ def view(launch: Launch) -> View:
     own = _own_directories(launch)
     network = [Mount(source=Path(path), target=path, writable=False) for path in _NETWORK_FILES]
     for mount in launch.mounts:
-        if not mount.source.exists():
+        if not os.path.exists(mount.source):
             raise NotFoundError(
                 f"{mount.source} does not exist, so it cannot be mounted",
                 identifier="mount-source-missing",
@@ -75,9 +77,9 @@ def view(launch: Launch) -> View:
                 hint=f"create it (`mkdir -p {mount.source}`), or leave the option out",
             )
     return View(
-        mounts=(*(mount for mount in network if mount.source.exists()), *own, *launch.mounts),
+        mounts=(*(mount for mount in network if os.path.exists(mount.source)), *own, *launch.mounts),
         devices=tuple(sorted(node.name for pattern in _GPU_NODES for node in Path("/dev").glob(pattern))),
-        certificates=next((bundle for path in _CA_BUNDLES if (bundle := Path(path)).exists()), None),
+        certificates=next((bundle for path in _CA_BUNDLES if os.path.exists(bundle := Path(path))), None),
         home=_home(launch),
     )
 
@@ -93,7 +95,7 @@ def _own_directories(launch: Launch) -> list[Mount]:
         )
     wanted = [launch.project]
     home = Path(_home(launch))
-    if not launch.pure and home.is_dir() and not is_system_directory(home):
+    if not launch.pure and os.path.isdir(home) and not is_system_directory(home):
         wanted.append(home)
     if not is_system_directory(launch.directory):
         wanted.append(launch.directory)
