@@ -31,6 +31,7 @@ from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
+    from breakbulk.ecosystems.resolving import Resolved
     from breakbulk.environment.services import ServiceStatus
     from breakbulk.environment.specification import Launch
     from breakbulk.lock.differences import Difference
@@ -164,21 +165,13 @@ class Environment:
             ConflictError: Two packages own one path.
 
         """
-        from breakbulk.ecosystems.resolving import resolve
         from breakbulk.lock.differences import compare
 
         system = running_system()
         previous = read_lock(self.lock_path, edited=True)
         if upgrade is None and previous is not None and self._trusted(previous) and self.outdated(previous) is None:
             return Locked(lock=previous, changed=False, difference=compare(previous, previous, system))
-        resolved = resolve(
-            self.manifest,
-            self.directory,
-            self.settings,
-            previous=previous,
-            upgrade=upgrade,
-            reporter=self.reporter,
-        )
+        resolved = self._resolved(previous, upgrade)
         self._refuse_conflicts(resolved.lock)
         changed = write_lock(self.lock_path, resolved.lock) if write else previous != resolved.lock
         return Locked(
@@ -187,6 +180,21 @@ class Environment:
             difference=compare(previous, resolved.lock, system),
             notes=resolved.notes,
         )
+
+    def _resolved(self, previous: Lock | None, upgrade: frozenset[str] | None) -> Resolved:
+        """Resolve what has to be: own sources alone where nothing else has changed."""
+        from breakbulk.ecosystems import resolving
+
+        where = (self.manifest, self.directory, self.settings)
+        if previous is not None and upgrade is None and self._trusted(previous) and self._asks_the_same(previous):
+            refreshed = resolving.refresh(*where, previous=previous, reporter=self.reporter)
+            if refreshed is not None:
+                return resolving.Resolved(refreshed, ())
+        return resolving.resolve(*where, previous=previous, upgrade=upgrade, reporter=self.reporter)
+
+    def _asks_the_same(self, lock: Lock) -> bool:
+        """Whether manifest and constraints are those of `lock`."""
+        return lock.manifest == to_builtins(self.manifest) and (not lock.inputs or self._input_digests() == lock.inputs)
 
     def current_lock(self) -> Lock:
         """Return a lock that says what the manifest asks for, locking where it does not.

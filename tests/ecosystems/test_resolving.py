@@ -140,3 +140,35 @@ def test_a_constraints_file_is_an_input_of_the_lock(told, settings, tmp_path) ->
     with pytest.raises(NotFoundError) as refused:
         resolve(manifest, tmp_path, settings)
     assert refused.value.reference == "constraints-missing"
+
+
+class Trees(Told):
+    """One own source, a tree whose content is said by the test."""
+
+    def __init__(self) -> None:
+        super().__init__("source")
+        self.digest = "a" * 64
+
+    def resolve(self, request: Request, settings: object, reporter: object) -> Resolution:
+        self.requests.append(request)
+        return Resolution(packages=(package("source", "mine", file="mine.tar", sha256=self.digest, source="mine"),))
+
+
+def test_only_own_sources_are_asked_when_only_they_have_changed(told, settings) -> None:
+    told["source"] = source = Trees()
+    manifest = parse_manifest(f'[install]\nmine.path = "."\njq.deb = "jq"\n[options]\nsystems = ["{X86}"]', "f")
+    before = resolve(manifest, Path(), settings).lock
+    asked = len(told["deb"].requests)
+    source.digest = "b" * 64
+    after = resolving.refresh(manifest, Path(), settings, previous=before)
+    assert after == resolve(manifest, Path(), settings, previous=before).lock
+    assert after != before
+    assert len(told["deb"].requests) == asked + 1  # by the resolution above; the refresh asked nobody
+
+
+def test_a_project_whose_wheel_is_gone_is_resolved_with_everything(told, settings) -> None:
+    manifest = parse_manifest(f'[install]\nmine.path = "."\n[options]\nsystems = ["{X86}"]', "f")
+    before = resolve(manifest, Path(), settings).lock
+    changed = [package("source", "app", file="app-1-py3-none-any.whl", source="mine", sha256="c" * 64)]
+    told["source"].resolve = lambda *_: Resolution(packages=tuple(changed))
+    assert resolving.refresh(manifest, Path(), settings, previous=before) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -154,6 +155,26 @@ def resolve(
     )
 
 
+def refresh(
+    manifest: Manifest, directory: Path, settings: Settings, *, previous: Lock, reporter: Reporter = SILENT
+) -> Lock | None:
+    """Return `previous` with the user's own sources as they are now, asking nobody else.
+
+    For a manifest that has not changed since. None when a project now requires something else, so that everything has
+    to be resolved. Raises what `resolve` raises of sources.
+    """
+    systems = {}
+    for system, locked in previous.systems.items():
+        blank = Request(
+            system=system, installs={}, options=manifest.options, directory=directory, locked=locked.packages
+        )
+        packages = _SystemResolution(manifest, blank, settings, reporter).refreshed(locked.packages)
+        if packages is None:
+            return None
+        systems[system] = msgspec.structs.replace(locked, packages=packages)
+    return msgspec.structs.replace(previous, systems=systems)
+
+
 def input_digests(options: Options, directory: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that decides the resolution, by its name in the manifest."""
     digests = {}
@@ -207,6 +228,23 @@ class _SystemResolution:
         packages = (*debs, *_with_projects(sources, distributions, python), *others)
         ordered = tuple(sorted(packages, key=lambda package: (package.ecosystem, package.name)))
         return LockedSystem(packages=ordered, python=python), tuple(self.notes)
+
+    def refreshed(self, locked: tuple[Package, ...]) -> tuple[Package, ...] | None:
+        """Return `locked` with own sources anew, None when more than their content has changed."""
+        before = {package.name: package for package in locked if package.ecosystem == "source"}
+        after = {package.name: package for package in self._ask("source", self._by_ecosystem()["source"])}
+        if before.keys() != after.keys() or not all(
+            _require_the_same(before[name], after[name], self.settings) for name in before
+        ):
+            return None
+        return tuple(
+            package
+            if package.ecosystem != "source"
+            else msgspec.structs.replace(
+                after[package.name], dependencies=package.dependencies, why=package.why, python=package.python
+            )
+            for package in locked
+        )
 
     def _by_ecosystem(self) -> dict[str, dict[str, Install]]:
         grouped: dict[str, dict[str, Install]] = {name: {} for name in ecosystems()}
@@ -294,3 +332,25 @@ def _with_projects(
             yield msgspec.structs.replace(project, dependencies=dependencies, why=why, python=tag)
         else:
             yield msgspec.structs.replace(package, dependencies=dependencies, why=why)
+
+
+def _require_the_same(before: Package, after: Package, settings: Settings) -> bool:
+    """Say whether two archives of one source need the same of others: trees need nothing, wheels what they say."""
+    if before.sha256 == after.sha256:
+        return True
+    if not after.file.endswith(".whl"):
+        return not before.file.endswith(".whl")
+    archives = settings.store / "archives"
+    known = _requirements(archives / before.sha256)
+    return known is not None and known == _requirements(archives / after.sha256)
+
+
+def _requirements(wheel: Path) -> list[str] | None:
+    """Return the lines of a wheel's metadata that say what it requires, None when the wheel is not here."""
+    try:
+        with zipfile.ZipFile(wheel) as members:
+            name = next(name for name in members.namelist() if name.endswith(".dist-info/METADATA"))
+            lines = members.read(name).decode().splitlines()
+    except (OSError, StopIteration, zipfile.BadZipFile):
+        return None
+    return sorted(line for line in lines if line.startswith(("Requires-", "Provides-Extra")))
