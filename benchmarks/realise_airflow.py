@@ -1,11 +1,13 @@
 """Realise the Airflow environment on an empty store, against `uv pip install --compile-bytecode` of the same wheels.
 
 Both start with nothing: no cache, no store; both fetch from the same index. Ours also fetches, unpacks and compiles the
-Debian packages, among them the interpreter that uv finds on the machine.
+Debian packages, among them the interpreter that uv finds on the machine. Every round has directories of its own, and all
+are removed at the end: ext4 looks at recently deleted inodes whenever it makes one, which would slow the next round.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -26,13 +28,18 @@ def measure(rounds: int = 3) -> dict[str, Any]:
     directory = copy_environment(AIRFLOW, "realise")
     breakbulk("lock", "-e", str(directory))
     phases: list[dict[str, Any]] = []
-    figures = compare(
-        {
-            "breakbulk realise": lambda: _ours(directory, phases),
-            "uv pip install --compile-bytecode": lambda: _uv(directory),
-        },
-        rounds,
-    )
+    fresh = WORK / f"realise-{os.getpid()}"
+    places = (fresh / str(number) for number in itertools.count())
+    try:
+        figures = compare(
+            {
+                "breakbulk realise": lambda: _ours(directory, next(places), phases),
+                "uv pip install --compile-bytecode": lambda: _uv(directory, next(places)),
+            },
+            rounds,
+        )
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     ratio = 1 / figures["ratios"]["uv pip install --compile-bytecode"]
     packages = locked_packages(directory)
     return {
@@ -45,31 +52,22 @@ def measure(rounds: int = 3) -> dict[str, Any]:
     }
 
 
-def _ours(directory: Path, phases: list[dict[str, Any]]) -> float:
-    store, cache = WORK / "empty-store", WORK / "empty-cache"
-    for path in (store, cache):
-        shutil.rmtree(path, ignore_errors=True)
+def _ours(directory: Path, place: Path, phases: list[dict[str, Any]]) -> float:
+    where = {"BREAKBULK_STORE": str(place / "store"), "BREAKBULK_CACHE": str(place / "cache")}
     printed: list[str] = []
-    taken = seconds(
-        lambda: printed.append(
-            breakbulk("realise", "-e", str(directory), "--json", BREAKBULK_STORE=str(store), BREAKBULK_CACHE=str(cache))
-        )
-    )
+    taken = seconds(lambda: printed.append(breakbulk("realise", "-e", str(directory), "--json", **where)))
     phases.append(json.loads(printed[0]))
     return taken
 
 
-def _uv(directory: Path) -> float:
-    target, cache = WORK / "empty-venv", WORK / "empty-uv-cache"
-    for path in (target, cache):
-        shutil.rmtree(path, ignore_errors=True)
-    uv = str(Path(sys.executable).with_name("uv"))
+def _uv(directory: Path, place: Path) -> float:
+    uv, target = str(Path(sys.executable).with_name("uv")), place / "venv"
     subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(target)], check=True)
-    listed = WORK / "requirements.txt"
+    listed = place / "requirements.txt"
     listed.write_text("\n".join(requirements(directory)))
     command = [
         uv, "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--only-binary", ":all:",
         "--python", str(target / "bin" / "python"), "-r", str(listed),
     ]  # fmt: skip
-    environment = {**os.environ, "UV_CACHE_DIR": str(cache)}
+    environment = {**os.environ, "UV_CACHE_DIR": str(place / "uv-cache")}
     return seconds(lambda: subprocess.run(command, check=True, env=environment))
