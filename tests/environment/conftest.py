@@ -19,7 +19,7 @@ import pytest
 
 DRIVER = Path(__file__).with_name("driver.py")
 SOURCE = Path(__file__).parents[2] / "src"
-PACKAGES = ("bash", "coreutils", "dash", "grep", "perl-base", "procps")
+PACKAGES = ("bash", "coreutils", "dash", "grep", "libc-bin", "perl-base", "procps")
 ORDINARY = 65534
 MARK = "BREAKBULK_TEST_MARK"
 ROOT_OR_NOT = ["root", "user"] if os.geteuid() == 0 else ["user"]

@@ -22,7 +22,7 @@ __all__ = ["Foreground", "Interrupted"]
 _ENDING = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - it is no fault
     """A signal that ends programs came while none was running; `number` says which."""
 
     def __init__(self, number: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from breakbulk.errors import BreakbulkError, CommandNotExecutableError, CommandNotFoundError
 
@@ -59,9 +59,7 @@ def _missing(name: str, path: str) -> CommandNotFoundError:
             where=name,
             hint="give the name of a program in the environment, or show a directory of this machine with --mount",
         )
-    import difflib  # only where a program is missing
-
-    near = difflib.get_close_matches(name, set(_programs(path)), n=3)
+    near = _nearest(name, set(_programs(path)))
     return CommandNotFoundError(
         f"the environment has no command {name!r}",
         where=f"PATH={path}",
@@ -74,6 +72,25 @@ def _programs(path: str) -> Iterator[str]:
     for folder in path.split(":"):
         if os.path.isdir(folder):
             yield from os.listdir(folder)
+
+
+def _nearest(name: str, programs: Iterable[str]) -> list[str]:
+    """Return at most three names that differ from `name` in few letters; difflib cannot be imported in the root."""
+    close = max(1, len(name) // 3)
+    candidates = (program for program in programs if abs(len(program) - len(name)) <= close)
+    rated = sorted((_distance(name, program), program) for program in candidates)
+    return [program for distance, program in rated if distance <= close][:3]
+
+
+def _distance(first: str, second: str) -> int:
+    """Return how many letters to insert, remove or replace (Levenshtein)."""
+    row = list(range(len(second) + 1))
+    for above, letter in enumerate(first, start=1):
+        diagonal, row[0] = row[0], above
+        for column, other in enumerate(second, start=1):
+            replaced = diagonal + (letter != other)
+            diagonal, row[column] = row[column], min(replaced, row[column] + 1, row[column - 1] + 1)
+    return row[-1]
 
 
 def _interpreter(program: str) -> str | None:

@@ -54,7 +54,7 @@ def enter(lowers: Sequence[Path], view: View, *, user: bool, pts: int | None) ->
         devices.attach(nodes, pts)
         if not user:
             _close_proc()
-        linux.mount("tmpfs", _directory("/tmp"), "tmpfs", _SHARED_FLAGS, "mode=1777")
+        linux.mount("tmpfs", _directory("/tmp"), "tmpfs", _SHARED_FLAGS, "mode=1777")  # noqa: S108 - its mount point
         for tree, mount in lent:
             _attach(tree, mount)
         if certificates is not None and not Path(CA_BUNDLE).exists():

@@ -36,7 +36,7 @@ def enter(birth: Birth, parent: int) -> NoReturn:
         os.waitpid(child, 0)
     except BreakbulkError as error:
         birth.channel.send({"error": as_message(error)})
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a forked child must not run its parent's code
         birth.channel.send({"error": unforeseen(error)})
     finally:
         os._exit(0)

@@ -79,7 +79,7 @@ def serve(birth: Birth) -> None:
         birth.channel.send({"error": as_message(error)})
     except Interrupted as interrupted:
         birth.channel.send({"exited": 128 + interrupted.number})
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a forked child must not run its parent's code
         birth.channel.send({"error": unforeseen(error)})
 
 

@@ -122,7 +122,7 @@ def _prepare_tcsh(launch: Launch, environment: dict[str, str]) -> Prepared:
     return ["-i"], {"HOME": OWN_FILES}
 
 
-def _prepare_sh(launch: Launch, environment: dict[str, str]) -> Prepared:
+def _prepare_sh(launch: Launch, environment: dict[str, str]) -> Prepared:  # noqa: ARG001 - as the others
     profile = launch.manifest.profile
     lines = [
         f"PS1={shlex.quote(_prompt(launch) + '$ ')}",

@@ -30,7 +30,7 @@ _NEVER = frozenset(
         *("/", "/boot", "/home", "/media", "/mnt", "/nix", "/nix/store", "/opt", "/run", "/srv"),
         *("/usr", "/usr/bin", "/usr/include", "/usr/lib", "/usr/libexec", "/usr/sbin", "/usr/share", "/usr/src"),
         *("/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/local/share"),
-        *("/var", "/var/cache", "/var/lib", "/var/log", "/var/tmp"),
+        *("/var", "/var/cache", "/var/lib", "/var/log", "/var/tmp"),  # noqa: S108 - never written
     }
 )
 
