@@ -141,7 +141,7 @@ def test_what_a_killed_service_leaves_behind_is_ended(one_runner, wait_until):
     wait_until((one_runner.project / "up").exists)
     os.kill(one_runner.services("status")["s"]["pid"], signal.SIGKILL)
     wait_until(lambda: one_runner.services("status")["s"]["state"] == "failed")
-    assert not [process for process in one_runner.processes() if b"1234" in command_line(process)]
+    assert not [process for process in one_runner.processes() if command_line(process) == b"sleep\x001234\x00"]
     one_runner.services("stop")
 
 
