@@ -1,8 +1,8 @@
 """Realise the Airflow environment on an empty store, against `uv pip install --compile-bytecode` of the same wheels.
 
 Both start with nothing: no cache, no store; both fetch from the same index. Ours also fetches, unpacks and compiles the
-Debian packages, among them the interpreter that uv finds on the machine. Every round has directories of its own, and all
-are removed at the end: ext4 looks at recently deleted inodes whenever it makes one, which would slow the next round.
+Debian packages, among them the interpreter that uv finds on the machine. Every round has directories of its own, and
+all are removed at the end: ext4 looks at recently deleted inodes whenever it makes one, which would slow the next.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ by side. Nothing is written but the archives of own sources; the caller writes t
 from __future__ import annotations
 
 import hashlib
+import sysconfig
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -142,6 +143,7 @@ def resolve(
         )
         return _SystemResolution(manifest, blank, settings, reporter).run()
 
+    sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
     with ThreadPoolExecutor(max_workers=len(systems)) as pool:
         outcomes = list(pool.map(one, systems))
     return Resolved(

@@ -111,7 +111,7 @@ class Production:
 
     def run(self) -> None:
         """Make every tree; raise the first error after everything has been tidied."""
-        sysconfig.get_config_vars()  # filled by the first caller, and not safely by two threads (CPython gh-92452)
+        sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
         try:
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
