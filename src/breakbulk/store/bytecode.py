@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from breakbulk.ecosystems.interface import Content, Entry
@@ -46,8 +46,8 @@ def interpreter_closure(packages: Sequence[Package], python: Python) -> tuple[Pa
 
 def bytecode_path(source: str, tag: str) -> str:
     """Return where the bytecode of a source is (PEP 3147): `a/__pycache__/b.TAG.pyc` of `a/b.py`."""
-    path = PurePosixPath(source)
-    return str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")
+    directory, slash, name = source.rpartition("/")  # a PurePath per source would be a tenth of the parent's work
+    return f"{directory}{slash}__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
 
 
 def chunks(sources: Iterable[str], content: Content, tag: str) -> Iterator[list[str]]:

@@ -8,6 +8,8 @@ faster.
 from __future__ import annotations
 
 import re
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +36,8 @@ class Pypi:
 
     def __init__(self) -> None:
         self._configured = ConfiguredIndexes()
+        self._lock = threading.Lock()
+        self._shared: tuple[Settings, Transport] | None = None
 
     def __reduce__(self) -> tuple[type[Pypi], tuple[()]]:
         """Let a worker process start with an instance of its own: what this one has learned stays here."""
@@ -57,9 +61,8 @@ class Pypi:
         tried = dict.fromkeys((*addresses, *recall(package.sha256, settings)))
         yield from self._places(tried, settings)
         if package.source is None:
-            with self._connect(settings) as transport:
-                found = self._search(_wheel(package, install, settings), settings, transport)
-                yield from self._places((each for each in found if each not in tried), settings)
+            found = self._search(_wheel(package, install, settings), settings, self._kept_transport(settings))
+            yield from self._places((each for each in found if each not in tried), settings)
 
     def unpack(self, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
         """Unpack a verified wheel into the empty directory `into`; see `wheels` for the errors."""
@@ -106,6 +109,14 @@ class Pypi:
             lambda: self._connect(settings),
             lambda wheel, transport: self._search(wheel, settings, transport),
         )
+
+    def _kept_transport(self, settings: Settings) -> Transport:
+        """Return one transport for every `locate`: certificates are read once, and connections are used again."""
+        with self._lock:
+            if self._shared is None or self._shared[0] != settings:
+                self._shared = (settings, self._connect(settings))
+                weakref.finalize(self, self._shared[1].close)
+            return self._shared[1]
 
     def _connect(self, settings: Settings) -> Transport:
         from breakbulk.ecosystems.pypi.transport import Transport

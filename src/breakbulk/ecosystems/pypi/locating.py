@@ -33,7 +33,11 @@ def search_indexes(name: str, file: str, sha256: str, indexes: Indexes, transpor
     sources = [(link, None) for link in indexes.links if _directory(link) is None]
     for address, project in [*sources, *((index, name) for index in indexes.simple)]:
         try:
-            files = project_files(address, project, transport) if project else files_of_page(address, transport)
+            files = (
+                project_files(address, project, transport, sha256)
+                if project
+                else files_of_page(address, transport, sha256)
+            )
         except NetworkError as error:
             failure = error
             continue

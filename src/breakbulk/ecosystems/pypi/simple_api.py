@@ -40,26 +40,44 @@ class _JsonPage(msgspec.Struct):
     files: list[_JsonFile] = []
 
 
-def project_files(index: str, name: str, transport: Transport) -> list[ProjectFile]:
+def project_files(index: str, name: str, transport: Transport, sha256: str | None = None) -> list[ProjectFile]:
     """Return the files of the project `name` (normalised) on `index`; none when it does not know the project."""
-    return files_of_page(f"{index.rstrip('/')}/{name}/", transport)
+    return files_of_page(f"{index.rstrip('/')}/{name}/", transport, sha256)
 
 
-def files_of_page(url: str, transport: Transport) -> list[ProjectFile]:
-    """Return the files that the page at `url` links to, none when there is no such page; raise `NetworkError`."""
+def files_of_page(url: str, transport: Transport, sha256: str | None = None) -> list[ProjectFile]:
+    """Return the files that the page at `url` links to, none when there is no such page; raise `NetworkError`.
+
+    With `sha256` the files that have this digest will do: a page may list thousands, and to read them all would take
+    longer than to download the one that is wanted.
+    """
     answer = transport.get(url, {"Accept": _ACCEPT})
     if answer.status in {404, 410}:
         return []
     if answer.status != 200:
         raise _nonsense(url, f"it answers with status {answer.status}")
     if "json" in answer.headers.get("content-type", ""):
-        return _of_json(answer, url)
+        return _of_json(answer, url, sha256)
     links = _Links()
-    links.feed(answer.body.decode("utf-8", "replace"))
+    links.feed(_relevant(answer.body.decode("utf-8", "replace"), sha256))
     return [_of_link(urljoin(links.base or answer.url, href)) for href in links.found]
 
 
-def _of_json(answer: Answer, url: str) -> list[ProjectFile]:
+def _relevant(page: str, sha256: str | None) -> str:
+    """Return the links of an HTML page that name a digest; the whole page where none does, or a base moves them."""
+    links = []
+    end = 0
+    while sha256 and (found := page.find(sha256, end)) >= 0:
+        start = page.rfind("<a", end, found)
+        end = page.find(">", found) + 1
+        if start >= 0 and end > 0:
+            links.append(page[start:end])
+        else:
+            return page
+    return "".join(links) if links and "<base" not in page else page
+
+
+def _of_json(answer: Answer, url: str, sha256: str | None) -> list[ProjectFile]:
     try:
         page = msgspec.json.decode(answer.body, type=_JsonPage)
     except msgspec.DecodeError as error:
@@ -67,6 +85,7 @@ def _of_json(answer: Answer, url: str) -> list[ProjectFile]:
     return [
         ProjectFile(each.filename, without_credentials(urljoin(answer.url, each.url)), each.hashes.get("sha256"))
         for each in page.files
+        if sha256 is None or each.hashes.get("sha256", sha256) == sha256
     ]
 
 

@@ -64,6 +64,10 @@ class Transport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def get(self, url: str, headers: dict[str, str] | None = None, *, body_limit: int = 256 << 20) -> Answer:
