@@ -16,7 +16,7 @@ class World:
         self.files = files
         self.called: list[Invocation] = []
 
-    def kind(self, path: str, *, follow: bool = True) -> Literal["file", "link", "directory"] | None:  # noqa: ARG002
+    def kind(self, path: str, *, follow: bool = True) -> Literal["file", "link", "directory"] | None:
         return "file" if path in self.files else None
 
     def text(self, path: str) -> str | None:
