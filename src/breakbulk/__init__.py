@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from breakbulk.errors import BreakbulkError
-    from breakbulk.library import Environment, Locked, Services, running_system
+    from breakbulk.library import Environment, Locked, running_system
+    from breakbulk.library.services import Services
     from breakbulk.reporting import Reporter
     from breakbulk.settings import Settings
 
@@ -26,7 +27,7 @@ _HOMES = {
     "Environment": "library",
     "Locked": "library",
     "Reporter": "reporting",
-    "Services": "library",
+    "Services": "library.services",
     "Settings": "settings",
     "running_system": "library",
 }

@@ -1,20 +1,14 @@
-"""Environments as a library: what `from breakbulk import Environment` gives, and what the command line is a client of.
+"""An environment: a directory with a manifest, its lock beside it, and the settings of this process.
 
-    from breakbulk import Environment
-
-    environment = Environment.open("examples/hello")
-    environment.relock()
-    status = environment.launch(["jq", "--version"])
-
-An `Environment` is a directory with a manifest, its lock beside it, and the settings of this process. Nothing is read
-before it is needed, as `launch` is on the way to every command that a user starts.
+Locking keeps what need not move; launching realises what is missing first. The parts that do the work are imported by
+the methods that need them.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +26,11 @@ from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.ecosystems.resolving import Resolved
-    from breakbulk.environment.services import ServiceStatus
-    from breakbulk.environment.specification import Launch
+    from breakbulk.library.services import Services
     from breakbulk.lock.differences import Difference
     from breakbulk.store.realise import Realised
 
-__all__ = ["Environment", "Locked", "Services", "running_system"]
+__all__ = ["Environment", "Locked", "running_system"]
 
 
 def running_system() -> str:
@@ -268,6 +261,8 @@ class Environment:
     @property
     def services(self) -> Services:
         """The services of the environment, which run in the background."""
+        from breakbulk.library.services import Services
+
         return Services(self)
 
     def _realise(self, lock: Lock) -> Realised:
@@ -333,77 +328,3 @@ class Environment:
         for locked in lock.systems.values():
             known = listings(locked.packages, installs, self.settings, self.reporter)
             check_conflicts(Layout(self.settings.store), locked.packages, known)
-
-
-class Services:
-    """The services of an environment; without names all of them are meant.
-
-    Raises everywhere:
-        NotFoundError: `service-unknown`.
-        ServiceError: `services-unreachable`.
-
-    """
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-
-    def select(self, names: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return `names`, or the names of all services that this machine's system has."""
-        from breakbulk.environment.services import select
-
-        return select(self._environment.manifest, names)
-
-    def start(self, names: Sequence[str] = (), *, realised: Realised | None = None) -> tuple[ServiceStatus, ...]:
-        """Start services, and what they depend on, and wait until they are ready.
-
-        Forks: call it from a process with one thread, with what `Environment.realise` gave.
-
-        Raises:
-            ServiceError: `service-not-ready`, `service-failed`; the others go on.
-
-        """
-        from breakbulk.environment import services
-
-        return services.start(self._launch(names, realised), self._environment.reporter)
-
-    def stop(self, names: Sequence[str] = ()) -> tuple[ServiceStatus, ...]:
-        """Stop services, and first those that depend on them, and wait for their end."""
-        from breakbulk.environment import services
-
-        return services.stop(self._project, self.select(names) if names else ())
-
-    def restart(self, names: Sequence[str] = (), *, realised: Realised | None = None) -> tuple[ServiceStatus, ...]:
-        """Restart services; forks and raises as `start` does."""
-        from breakbulk.environment import services
-
-        return services.restart(self._launch(names, realised), self._environment.reporter)
-
-    def status(self, names: Sequence[str] = ()) -> tuple[ServiceStatus, ...]:
-        """Return how services are."""
-        from breakbulk.environment import services
-
-        return services.status(self._project, self.select(names))
-
-    def log(self, name: str, lines: int) -> bytes:
-        """Return the last `lines` lines of what a service wrote, empty when it has never run."""
-        from breakbulk.environment import services
-
-        return services.read_log(self._project, self.select([name])[0], lines)
-
-    def follow(self, name: str) -> Iterator[bytes]:
-        """Yield what a service writes from now on, for ever."""
-        from breakbulk.environment import services
-
-        return services.follow_log(self._project, self.select([name])[0])
-
-    @property
-    def _project(self) -> Path:
-        return self._environment.directory.resolve()
-
-    def _launch(self, names: Sequence[str], realised: Realised | None) -> Launch:
-        from breakbulk.environment.launching import prepare
-
-        environment, selected = self._environment, self.select(names)
-        realised = realised or environment.realise()
-        launch = prepare(environment, realised.lowers, None, host=environment.settings.environment)
-        return msgspec.structs.replace(launch, services=selected)
