@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from children import in_child
 
+import breakbulk.store.base.building  # noqa: F401 - an ordinary user may not be able to read root's own Python
 from breakbulk.ecosystems.deb.unpacking import unpack_deb
 from breakbulk.errors import ManifestError
 from breakbulk.lock.model import LockedSystem, Package
@@ -182,3 +183,17 @@ def test_an_environment_without_debian_packages_has_a_skeleton(tmp_path: Path, s
     assert (tree / "bin").readlink() == Path("usr/bin")
     assert (tree / "etc/passwd").read_text().startswith("root:x:0:0:")
     assert (tree / "tmp").stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.integration
+def test_more_packages_than_one_overlay_takes(store, settings: Settings) -> None:
+    layout, system = store
+    many = []
+    for number in range(520):
+        each = package("deb", f"filler-{number}")
+        tree = layout.tree(each)
+        tree.mkdir()
+        layout.record(each).write_bytes(encode_record(make_record(each, {}, None)))
+        many.append(each)
+    tree = realise_base(layout, LockedSystem(packages=(*system.packages, *many)), Manifest(), settings, SILENT)
+    assert (tree / "etc/ld.so.cache").is_file()

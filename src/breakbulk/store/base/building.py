@@ -26,6 +26,7 @@ from breakbulk.store.base.replay import replay
 from breakbulk.store.base.shells import add_shells
 from breakbulk.store.base.skeleton import add_directories, add_files
 from breakbulk.store.base.writing import Ownership, changes, listing, write_tree
+from breakbulk.store.bundle import bundled
 from breakbulk.store.claims import Claims
 from breakbulk.store.layout import Layout
 from breakbulk.store.records import encode_record, make_record, read_record
@@ -62,7 +63,7 @@ def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], n
     try:
         stage.make()
         members = [_member(layout, package) for package in packages]
-        _build(stage, Facts(members, _architecture(members)), locales, reporter)
+        _build(layout, stage, Facts(members, _architecture(members)), locales, reporter)
         record = make_record(_package(name), listing(stage.tree), None)
         stage.record.write_bytes(encode_record(record))
         sync(layout)
@@ -112,7 +113,7 @@ def _architecture(members: Sequence[Member]) -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def _build(stage: Stage, facts: Facts, locales: Sequence[str], reporter: Reporter) -> None:
+def _build(layout: Layout, stage: Stage, facts: Facts, locales: Sequence[str], reporter: Reporter) -> None:
     wanted = programs.planned(facts, locales)
     additions = Additions(facts)
     accounts, unread = contribute(facts, additions)
@@ -122,7 +123,7 @@ def _build(stage: Stage, facts: Facts, locales: Sequence[str], reporter: Reporte
     upper = stage.directory / "upper"
     upper.mkdir()
     write_tree(stage.tree, additions, ownership)
-    lowers = [stage.tree, *(member.tree for member in facts.members)]
+    lowers = bundled(layout, [stage.tree, *(member.tree for member in facts.members)])
     for line in programs.run(wanted, lowers, upper, shell=facts.kind("/bin/sh") is not None):
         reporter.note(line)
     made = Additions(facts)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BASE_FORMAT", "base_name", "realise_base", "relevant"]
 
-BASE_FORMAT = 1
+BASE_FORMAT = 2
 """Raised whenever the same packages give another base package."""
 
 _OWN_PLACES = ("/opt/", "/home/", "/srv/", "/usr/local/")

@@ -2,7 +2,8 @@
 
 What Debian's triggers would have run, each only where the program and its input are there. `planned` is pure; `run`
 runs them in one confined root over the packages and the additions, and what they change is found in an upper directory.
-Caches that would not be the same twice, or take seconds (font cache, TeX formats), are left to be made on first use.
+Caches that would not be the same twice, or take seconds (font cache, TeX formats), are left to be made on first use;
+what that needs, as the list of the formats, is made here.
 """
 
 from __future__ import annotations
@@ -31,6 +32,18 @@ ENVIRONMENT = {
     "SOURCE_DATE_EPOCH": "0",
     "PKGSYSTEM_ENABLE_FSYNC": "0",  # update-mime-database; the commit of the tree makes it durable
 }
+_TEX_TREE = "/usr/share/texlive/texmf-dist"
+_TEX = (
+    "/usr/sbin/update-texmf",
+    "/usr/sbin/update-updmap --quiet",
+    "/usr/sbin/update-language --quiet",
+    "/usr/sbin/update-fmtutil --quiet",
+    "/usr/bin/mktexlsr",
+    "/usr/bin/updmap-sys --nohash --quiet",
+    "/usr/bin/mktexlsr /var/lib/texmf",
+    "/usr/bin/rm -f /var/lib/texmf/web2c/updmap.log",  # says when it was written
+)
+"""What the postinst of tex-common does, in its order, less the formats."""
 _SHELL = "/bin/sh"
 _FAILED = "breakbulk-failed"
 
@@ -66,8 +79,7 @@ def _after_triggers(multiarch: str) -> tuple[Program, ...]:
             f"{library}/gdk-pixbuf-2.0/2.10.0/loaders",
         ),
         _program("/usr/bin/update-mime-database /usr/share/mime", "/usr/share/mime/packages"),
-        _program("/usr/bin/update-texmf", "/usr/share/texmf/web2c", "/etc/texmf/texmf.d"),
-        _program("/usr/bin/mktexlsr", "/usr/share/texlive/texmf-dist", last=True),
+        *(_program(line, _TEX_TREE, last=True) for line in _TEX),
     )
 
 
@@ -160,4 +172,6 @@ def failed(result: Completed) -> list[str]:
 
 def _line(program: str, result: Completed) -> str:
     said = result.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"{program} failed while the base package was made: {said[-1] if said else 'it said nothing'}"
+    last = said[-1] if said else "it said nothing"
+    hint = '; options.base = "essential" has what Debian takes for granted' if last.endswith("not found") else ""
+    return f"{program} failed while the base package was made: {last}{hint}"
