@@ -1,12 +1,14 @@
 """Which directories make a root file system, in which order: decided once per set of packages, then remembered.
 
 The first time, the listings of all packages are compared (`conflicts`) and the order is written to
-`compositions/<digest>`; from then on one small file is read.
+`compositions/<digest>`; from then on one small file is read. Own sources are looked at each time, without listings.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,20 +30,81 @@ _MERGED = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 def compose(layout: Layout, base: Path | None, packages: Sequence[Package]) -> tuple[Path, ...]:
     """Return the directories of a root file system, the top one first: base, then packages by priority.
 
-    All packages are present. Raises `ConflictError` when two own one path and nothing decides.
+    All packages are present. The order of the user's own sources, which change from run to run, is not remembered: they
+    are put among the others after a look at whether they share anything with them.
+
+    Raises:
+        ConflictError: Two packages own one path and nothing decides.
+
     """
-    names = [directory_name(package) for package in packages]
-    key = hashlib.sha256(
-        msgspec.json.encode([(name, package.priority) for name, package in zip(names, packages, strict=True)])
-    ).hexdigest()
-    marker = layout.compositions / key
-    try:
-        order = marker.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        order = [names[number] for number in arrange(_trees(layout, packages))]
-        _remember(marker, order)
-    trees = [layout.packages / name for name in dict.fromkeys(order)]
+    own = [package for package in packages if package.ecosystem == "source"]
+    if own and _shares(layout, own, [package for package in packages if package.ecosystem != "source"]):
+        order = _arranged(layout, packages)
+    else:
+        order = _merged_in(_settled(layout, [package for package in packages if package not in own]), own)
+    trees = [layout.tree(package) for package in order]
     return bundled(layout, [base, *trees] if base else trees)
+
+
+def _arranged(layout: Layout, packages: Sequence[Package]) -> list[Package]:
+    return [packages[number] for number in arrange(_trees(layout, packages))]
+
+
+def _settled(layout: Layout, packages: Sequence[Package]) -> list[Package]:
+    """Return packages in the order of their layers; what has been found out once is read from a file."""
+    named = {directory_name(package): package for package in packages}
+    key = hashlib.sha256(msgspec.json.encode([(name, package.priority) for name, package in named.items()])).hexdigest()
+    try:
+        order = (layout.compositions / key).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        order = [directory_name(package) for package in _arranged(layout, packages)]
+        _remember(layout, key, order)
+    return [named[name] for name in dict.fromkeys(order) if name in named]
+
+
+def _merged_in(settled: Sequence[Package], own: Sequence[Package]) -> list[Package]:
+    """Put packages that share no path with the others where their priority says."""
+    order = list(settled)
+    for package in own:
+        below = (number for number, other in enumerate(order) if other.priority > package.priority)
+        order.insert(next(below, len(order)), package)
+    return order
+
+
+def _shares(layout: Layout, own: Sequence[Package], others: Sequence[Package]) -> bool:
+    """Say whether a tree of `own` has a path, other than a directory, that any other tree has."""
+    trees = [os.fspath(layout.tree(package)) for package in (*own, *others)]
+    for number, package in enumerate(own):
+        known = _Holders(trees[:number] + trees[number + 1 :])
+        content = read_record(layout, package).content
+        if any(known.clash(path, is_directory=entry.kind == "directory") for path, entry in content.items()):
+            return True
+    return False
+
+
+class _Holders:
+    """Which trees have a directory: asked from the top down, few are left after two steps."""
+
+    def __init__(self, trees: list[str]) -> None:
+        self._having = {"": trees}
+
+    def clash(self, path: str, *, is_directory: bool) -> bool:
+        """Say whether a tree has at `path` what cannot be merged with what we have there."""
+        modes = [mode for tree in self._of(path.rpartition("/")[0]) if (mode := _mode(f"{tree}/{path}")) is not None]
+        return any(not (is_directory and stat.S_ISDIR(mode)) for mode in modes)
+
+    def _of(self, directory: str) -> list[str]:
+        if directory not in self._having:
+            parents = self._of(directory.rpartition("/")[0])
+            self._having[directory] = [tree for tree in parents if _mode(f"{tree}/{directory}") is not None]
+        return self._having[directory]
+
+
+def _mode(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def check_conflicts(layout: Layout, packages: Sequence[Package], listings: Mapping[str, Mapping[str, str]]) -> None:
@@ -104,10 +167,18 @@ def _replaced(control: str) -> frozenset[str]:
     return frozenset(package_id("deb", word) for word in words if word)
 
 
-def _remember(marker: Path, order: Sequence[str]) -> None:
-    import os
+def _remember(layout: Layout, key: str, order: Sequence[str]) -> None:
+    """Write the marker by way of the staging directory, where whatever a killed process leaves is removed."""
+    from breakbulk.store.claims import Claims
+    from breakbulk.store.staging import Stage
 
-    half = marker.with_name(f"{marker.name}.{os.getpid()}")
-    half.write_text("\n".join(order), encoding="utf-8")
-    passed("composition-written")
-    half.rename(marker)
+    with Claims(layout.claims) as claims:
+        claims.wait(key)
+        stage = Stage(layout, key)
+        try:
+            stage.make()
+            stage.record.write_text("\n".join(order), encoding="utf-8")
+            passed("composition-written")
+            stage.record.rename(layout.compositions / key)
+        finally:
+            stage.discard()

@@ -35,10 +35,11 @@ from breakbulk.store.progress import Progress
 from breakbulk.store.records import encode_record, make_record
 from breakbulk.store.staging import Stage, sync
 from breakbulk.store.transfers import Fetched, Transfers
-from breakbulk.store.unpacking import Unpacker, open_unpacker
+from breakbulk.store.unpacking import Unpacks, open_unpacker, unpack_here
 
 __all__ = ["Interpreter", "Production"]
 
+_SMALL_BYTES = 256 * 1024  # of archives: a worker starts in the time it takes to unpack so much
 _COMMIT_EVERY_S = 2.0  # the disk writes while the cores compile, and a crash loses little
 
 
@@ -101,7 +102,8 @@ class Production:
         self.progress = Progress(reporter, packages)
         self._transfers = Transfers(settings, stop=self._stop, advance=self.progress.bytes_arrived)
         self._fetchers: Crew[None] = Crew("fetch", settings.downloads, nullcontext)
-        self._unpackers: Crew[Unpacker] = Crew("unpack", settings.jobs, open_unpacker)
+        opened = unpack_here if _own_and_small(packages) else open_unpacker
+        self._unpackers: Crew[Unpacks] = Crew("unpack", settings.jobs, opened)
         self._compilers: Crew[Compiler] = Crew("compile", settings.jobs, self._open_compiler)
         self._committer: Crew[None] = Crew("commit", 1, nullcontext)
         self._uncompiled: list[_Job] = []
@@ -168,7 +170,7 @@ class Production:
         passed("stage-made")
         self._submit(self._unpackers, partial(self._unpack, job, archive.path), self._unpacked, job)
 
-    def _unpack(self, job: _Job, archive: Path, worker: Unpacker) -> Unpacked:
+    def _unpack(self, job: _Job, archive: Path, worker: Unpacks) -> Unpacked:
         python = self._interpreter.python if self._interpreter else None
         with self.progress.phase("unpack"):
             return worker.unpack(self._ecosystems[job.package.ecosystem], archive, job.package, python, job.stage.tree)
@@ -264,6 +266,12 @@ class Production:
         self._committing = 0
         self._committed_at = time.monotonic()
         self._commit_some(everything=len(self._finished) == self._left)
+
+
+def _own_and_small(packages: Sequence[Package]) -> bool:
+    """Say whether these are the user's own sources, and little; archives of others may break what unpacks them."""
+    own = all(package.ecosystem == "source" for package in packages)
+    return own and sum(package.size for package in packages) < _SMALL_BYTES
 
 
 def partial_name(store: Path, name: str) -> str:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -19,9 +20,21 @@ from breakbulk.ecosystems.interface import Ecosystem, Unpacked
 from breakbulk.errors import StoreError
 from breakbulk.lock.model import Package, Python
 
-__all__ = ["Unpacker", "open_unpacker"]
+__all__ = ["Unpacks", "open_unpacker", "unpack_here"]
 
 _FAR_SIDE = Path(__file__).with_name("unpack_worker.py")
+
+
+class Unpacks(Protocol):
+    """What unpacks archives, one after the other."""
+
+    def unpack(
+        self, ecosystem: Ecosystem, archive: Path, package: Package, python: Python | None, into: Path
+    ) -> Unpacked:
+        """Unpack a verified archive into the empty directory `into`; raise what the ecosystem raises."""
+
+    def abandon(self) -> None:
+        """End the work in progress."""
 
 
 class Unpacker:
@@ -68,6 +81,25 @@ class Unpacker:
             why=f"it ended with {self._process.wait()}, likely for want of memory",
             hint="set BREAKBULK_JOBS=1 and run the command again",
         )
+
+
+class _Here:
+    """No worker: for a few small archives, which are unpacked sooner than a process has started."""
+
+    def unpack(
+        self, ecosystem: Ecosystem, archive: Path, package: Package, python: Python | None, into: Path
+    ) -> Unpacked:
+        """Unpack as `Unpacker` does."""
+        return ecosystem.unpack(archive, package, python, into)
+
+    def abandon(self) -> None:
+        """Let the archive in progress be unpacked: it is small."""
+
+
+@contextmanager
+def unpack_here() -> Iterator[_Here]:
+    """Open what unpacks in this process."""
+    yield _Here()
 
 
 @contextmanager
