@@ -120,6 +120,16 @@ def test_service_that_ends_before_it_is_ready(one_runner):
     assert "oops" in error["why"]
 
 
+def test_service_whose_dependency_fails_tells_what_that_said(one_runner):
+    bad = {"command": "echo oops; exit 3", "ready": {"port": 1}}
+    one_runner.manifest = {"services": {"web": {"command": "true", "depends-on": ["bad"]}, "bad": bad}}
+    error = error_of(one_runner.run("true", services=["web"]))
+    assert "'web' has failed: it needs 'bad': it ended with status 3" in error["what"]
+    assert error["where"].endswith("bad.log")
+    assert "oops" in error["why"]
+    assert error["hint"] == "breakbulk services logs bad"
+
+
 def test_unknown_service_names_those_there_are(one_runner):
     one_runner.manifest = {"services": {"db": {"command": "true"}}}
     error = error_of(one_runner.run("true", services=["bd"]))

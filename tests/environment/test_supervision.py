@@ -95,6 +95,15 @@ def test_failed_dependency_fails_its_dependents_with_the_reason():
     assert script.state("web").reason == "db, which it depends on, has failed"
 
 
+def test_the_culprit_is_the_service_that_failed_by_itself():
+    script = Script(shop={"depends_on": ("web",)}, web={"depends_on": ("db",)}, db={"ready": PORT})
+    script.after(Start(("shop",)))
+    script.after(Ended("db", 1))
+    assert [supervision.culprit(script.supervision, name) for name in ("shop", "web", "db")] == ["db"] * 3
+    script.after(Start(("db",)))
+    assert supervision.culprit(script.supervision, "web") == "web"
+
+
 def test_finished_dependency_is_enough():
     script = Script(web={"depends_on": ("migrate",)}, migrate={})
     assert script.after(Start(("web",))) == [Spawn("migrate"), Spawn("web")]

@@ -109,6 +109,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         restarts: How often it was started again by policy since someone wanted it.
         status: How it ended last.
         reason: Why it has failed, or is being stopped.
+        because_of: The failed service without which it cannot start.
         deadline: When it must be ready.
         probe_at: When to look again; None while a look is under way, or none is needed.
         again_at: When the pause before a restart ends, or, while stopping, when to kill.
@@ -123,6 +124,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     status: int | None = None
     reason: str | None = None
+    because_of: str | None = None
     deadline: float | None = None
     probe_at: float | None = None
     again_at: float | None = None

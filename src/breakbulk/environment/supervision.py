@@ -39,7 +39,7 @@ from breakbulk.environment.service_life import (
 )
 from breakbulk.manifest.schema import Service
 
-__all__ = ["at_rest", "begin", "next_moment", "settled", "step"]
+__all__ = ["at_rest", "begin", "culprit", "next_moment", "settled", "step"]
 
 PAUSE_S = 1.0
 PAUSE_MAX_S = 30.0
@@ -74,6 +74,13 @@ def settled(supervision: Supervision, names: Iterable[str]) -> bool:
 def at_rest(supervision: Supervision, names: Iterable[str]) -> bool:
     """Tell whether none of `names` has processes, or is about to have."""
     return all(supervision.states[name].phase in _AT_REST for name in names)
+
+
+def culprit(supervision: Supervision, name: str) -> str:
+    """Return the service whose own failure is why `name` has failed; `name`, where it is that itself."""
+    while (cause := supervision.states[name].because_of) is not None and supervision.states[cause].phase == "failed":
+        name = cause
+    return name
 
 
 def next_moment(supervision: Supervision) -> float | None:
@@ -137,7 +144,8 @@ class _Step:
         needed = {other: self.states[other] for other in self._dependencies(name)}
         failed = [other for other, state in needed.items() if state.phase == "failed"]
         if failed:
-            self._set(name, phase="failed", wanted=False, reason=f"{failed[0]}, which it depends on, has failed")
+            reason = f"{failed[0]}, which it depends on, has failed"
+            self._set(name, phase="failed", wanted=False, reason=reason, because_of=failed[0])
             return True
         if not all(_satisfied(state) for state in needed.values()):
             return False
@@ -167,7 +175,8 @@ class _Step:
         if state.phase == "stopping":
             self._set(name, wanted=True, restarting=True)
         elif state.phase in {"stopped", "completed", "failed"}:
-            self._set(name, phase="waiting", wanted=True, restarts=0, status=None, reason=None, pause_s=0.0)
+            fresh = {"restarts": 0, "status": None, "reason": None, "because_of": None, "pause_s": 0.0}
+            self._set(name, phase="waiting", wanted=True, **fresh)
         else:
             self._set(name, wanted=True)
 

@@ -125,15 +125,17 @@ class Supervisor:
                 raise self._failed(name)
 
     def _failed(self, name: str) -> ServiceError:
-        reason = self._supervision.states[name].reason or ""
-        path = log_path(self._state, name)
+        """Return the error; what it tells of the log is of the service that has failed first."""
+        culprit = supervision.culprit(self._supervision, name)
+        reason = self._supervision.states[culprit].reason or ""
+        path = log_path(self._state, culprit)
         lines = tail(path, _LINES_TOLD).decode(errors="replace").rpartition("] starting\n")[2].rstrip()
         return ServiceError(
-            f"service {name!r} has failed: {reason}",
+            f"service {name!r} has failed: {reason if culprit == name else f'it needs {culprit!r}: {reason}'}",
             identifier="service-not-ready" if "not ready" in reason else "service-failed",
             where=str(path),
             why=f"its last lines are\n{lines}" if lines else None,
-            hint=f"breakbulk services logs {name}",
+            hint=f"breakbulk services logs {culprit}",
         )
 
     def _feed(self, event: Event) -> None:
