@@ -160,7 +160,7 @@ def test_only_own_sources_are_asked_when_only_they_have_changed(told, settings) 
     before = resolve(manifest, Path(), settings).lock
     asked = len(told["deb"].requests)
     source.digest = "b" * 64
-    after = resolving.refresh(manifest, Path(), settings, previous=before)
+    after = resolving.refresh(manifest, Path(), settings, previous=before).lock
     assert after == resolve(manifest, Path(), settings, previous=before).lock
     assert after != before
     assert len(told["deb"].requests) == asked + 1  # by the resolution above; the refresh asked nobody

@@ -79,9 +79,6 @@ CHANGES = {
     "manifest": lambda project: project.manifest.write_text("another"),
     "same size": lambda project: project.manifest.write_text("CONTENT"),
     "lock gone": lambda project: project.lock.unlink(),
-    "source edited": lambda project: (project.source / "main.py").write_text("edited!"),
-    "source added": lambda project: (project.source / "new.py").touch(),
-    "source renamed": lambda project: (project.source / "main.py").rename(project.source / "other.py"),
     "package collected": lambda project: project.lower.rmdir(),
     "plan damaged": lambda project: (project.directory / ".breakbulk" / "plan").write_text("{"),
     "plan writable by others": lambda project: (project.directory / ".breakbulk" / "plan").chmod(0o666),
@@ -93,6 +90,21 @@ def test_whatever_changes_the_plan_is_not_used(project, change) -> None:
     assert project.recall() is not None
     change(project)
     assert project.recall() is None
+
+
+SOURCE_CHANGES = {
+    "edited": lambda source: (source / "main.py").write_text("edited!"),
+    "added": lambda source: (source / "new.py").touch(),
+    "renamed": lambda source: (source / "main.py").rename(source / "other.py"),
+    "removed": lambda source: (source / "main.py").unlink(),
+}
+
+
+@pytest.mark.parametrize("change", SOURCE_CHANGES.values(), ids=SOURCE_CHANGES.keys())
+def test_a_changed_source_is_told_apart_from_everything_else(project, change) -> None:
+    assert project.recall().sources_hold()
+    change(project.source)
+    assert not project.recall().sources_hold()
 
 
 def test_times_put_back_deceive_nobody(project) -> None:
@@ -121,7 +133,7 @@ def test_what_a_run_keeps_in_a_source_does_not_count(project) -> None:
     project.wait_until_old()
     project.remember()
     (project.source / ".breakbulk" / "cache").touch()
-    assert project.recall() is not None
+    assert project.recall().sources_hold()
 
 
 def test_a_project_that_cannot_be_written_goes_without(project) -> None:

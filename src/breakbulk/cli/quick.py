@@ -1,8 +1,9 @@
 """`breakbulk run` on the short way: a plain command line, in an environment whose plan still holds.
 
 It is what users and schedulers start most, so nothing is imported that is not needed to start the command: no click, no
-manifest, no lock. Whatever is not plain (an option besides `--environment`, a plan that does not hold, a fault) is left
-to the whole program, which knows how to say it. Counterparts: `environment.plans`, `cli.main`.
+manifest, no lock. Where nothing but own sources has changed, they are locked and stored first, which takes no time
+worth a display of progress. Whatever is not plain (an option besides `--environment`, a plan that does not hold, a
+fault) is left to the whole program, which knows how to say it. Counterparts: `environment.plans`, `cli.main`.
 """
 
 from __future__ import annotations
@@ -68,8 +69,19 @@ def quick_run(words: Sequence[str], environment: Mapping[str, str]) -> int | Non
     if plan is None:
         gc.enable()
         return None
+    if not plan.sources_hold():
+        return _with_changed_sources(*asked, environment)
     from breakbulk.environment.sandbox import run
 
     gc.freeze()
     gc.enable()
     return run(plan.launch(asked[1], environment), _Said())
+
+
+def _with_changed_sources(directory: Path, command: tuple[str, ...], environment: Mapping[str, str]) -> int:
+    from breakbulk.library import Environment
+    from breakbulk.settings import Settings
+
+    gc.freeze()
+    gc.enable()
+    return Environment.open(directory, Settings.load(environment), _Said()).launch(command)

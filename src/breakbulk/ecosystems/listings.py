@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 
 from breakbulk.ecosystems.registry import ecosystems
 from breakbulk.errors import ArchiveError
-from breakbulk.lock.model import Package
+from breakbulk.lock.model import Lock, Package
 from breakbulk.manifest.schema import Install
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["Listing", "listings"]
+__all__ = ["Listing", "listings", "same_paths"]
 
 Listing = dict[str, str]
 """Relative path to a word that tells equal content from different; words of different ecosystems are never equal."""
@@ -38,6 +38,30 @@ def listings(
         if package.ecosystem == "source" and package not in wheels:
             found[package.id] = _tree(package, installs.get(package.source or ""), settings)
     return found
+
+
+def same_paths(before: Lock, after: Lock, settings: Settings) -> bool:
+    """Say whether every own source of `after` is at the same paths in `before`; False where that cannot be seen."""
+    for system, locked in after.systems.items():
+        held = {package.id: package for package in before.systems[system].packages} if system in before.systems else {}
+        for package in locked.packages:
+            known = held.get(package.id)
+            if known is None or (known.priority, known.destination) != (package.priority, package.destination):
+                return False
+            if known.sha256 != package.sha256 and not _same_members(known, package, settings):
+                return False
+    return True
+
+
+def _same_members(before: Package, after: Package, settings: Settings) -> bool:
+    if after.file.endswith(".whl") or before.file.endswith(".whl"):
+        return False
+    archives = settings.store / "archives"
+    try:
+        with tarfile.open(archives / before.sha256) as first, tarfile.open(archives / after.sha256) as second:
+            return first.getnames() == second.getnames()
+    except (OSError, tarfile.TarError):
+        return False
 
 
 def _tree(package: Package, install: Install | None, settings: Settings) -> Listing:

@@ -75,10 +75,11 @@ system (PEP 599, PEP 600), without those of a desktop."""
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """A lock that is not written yet, and what the user should know about it."""
+    """A lock that is not written yet, what the user should know about it, and whether only own sources are new."""
 
     lock: Lock
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    refreshed: bool = False
 
 
 def ecosystem_of(install: Install) -> EcosystemName:
@@ -159,7 +160,7 @@ def resolve(
 
 def refresh(
     manifest: Manifest, directory: Path, settings: Settings, *, previous: Lock, reporter: Reporter = SILENT
-) -> Lock | None:
+) -> Resolved | None:
     """Return `previous` with the user's own sources as they are now, asking nobody else.
 
     For a manifest that has not changed since. None when a project now requires something else, so that everything has
@@ -174,7 +175,7 @@ def refresh(
         if packages is None:
             return None
         systems[system] = msgspec.structs.replace(locked, packages=packages)
-    return msgspec.structs.replace(previous, systems=systems)
+    return Resolved(msgspec.structs.replace(previous, systems=systems), refreshed=True)
 
 
 def input_digests(options: Options, directory: Path) -> dict[str, str]:

@@ -5,6 +5,8 @@ that is asked for each package: 60 milliseconds that give the same answer every 
 project's `.breakbulk` with witnesses: the size, time and inode of every file that was read. It is used only if each is
 as it was and every directory of packages is there; otherwise the long way is taken, and writes a new plan.
 
+Where only own sources have changed, the long way is short as well, and `cli.quick` takes it by itself.
+
 As Git does with its index, a file that changed at the moment of writing is never trusted: such a plan is not written.
 Counterparts: `library`, which writes plans, and `cli.quick`, which uses them.
 """
@@ -42,7 +44,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         program: Witness of this module: another version of Breakbulk decides anew.
         variables: Those of the caller that decide where store and cache are.
         user: User id.
-        witnesses: Every file and directory that decided the plan.
+        witnesses: Every file that decided the plan, but
+        sources: the files and directories of own sources.
         lowers: Directories of the packages, the first on top.
         project: Where the manifest is.
         hook, profile, services, options, vars: Of the composed manifest.
@@ -54,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str]
     user: int
     witnesses: tuple[Witness, ...]
+    sources: tuple[Witness, ...]
     lowers: tuple[str, ...]
     project: str
     vars: dict[str, str]
@@ -61,6 +65,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile
     services: dict[str, Service]
     options: Options
+
+    def sources_hold(self) -> bool:
+        """Say whether the user's own sources are as they were."""
+        return all(_witness(witness[0]) == witness for witness in self.sources)
 
     def launch(self, command: tuple[str, ...], host: Mapping[str, str]) -> Launch:
         """Return the launch of a command from the current directory."""
@@ -108,12 +116,13 @@ def remember(
     """
     now = time.time_ns()
     witnesses = [_witness(os.fspath(path)) for path in read]
+    sources = []
     for tree in trees:
         for path in _walk(os.fspath(tree)):
-            witnesses.append(_witness(path))
-            if len(witnesses) > _SOURCES_MAX:
+            sources.append(_witness(path))
+            if len(sources) > _SOURCES_MAX:
                 return
-    if any(changed > now - _RACE_NS for _, _, changed, _ in witnesses):
+    if any(changed > now - _RACE_NS for _, _, changed, _ in (*witnesses, *sources)):
         return
     plan = Plan(
         format=_FORMAT,
@@ -121,6 +130,7 @@ def remember(
         variables=_variables(environment),
         user=os.geteuid(),
         witnesses=tuple(witnesses),
+        sources=tuple(sources),
         lowers=tuple(map(os.fspath, lowers)),
         project=os.fspath(project.resolve()),
         vars=manifest.vars,
@@ -133,7 +143,7 @@ def remember(
 
 
 def recall(path: Path, environment: Mapping[str, str]) -> Plan | None:
-    """Return the plan at `path` if it is this user's, and everything that decided it is as it was."""
+    """Return the plan at `path` if it is this user's, and what decided it is as it was; ask it about `sources_hold`."""
     try:
         with path.open("rb", buffering=0) as file:
             about = os.fstat(file.fileno())

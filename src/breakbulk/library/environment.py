@@ -165,7 +165,8 @@ class Environment:
         if upgrade is None and previous is not None and self._trusted(previous) and self.outdated(previous) is None:
             return Locked(lock=previous, changed=False, difference=compare(previous, previous, system))
         resolved = self._resolved(previous, upgrade)
-        self._refuse_conflicts(resolved.lock)
+        if not resolved.refreshed or not self._same_paths(previous, resolved.lock):
+            self._refuse_conflicts(resolved.lock)
         changed = write_lock(self.lock_path, resolved.lock) if write else previous != resolved.lock
         return Locked(
             lock=resolved.lock,
@@ -182,7 +183,7 @@ class Environment:
         if previous is not None and upgrade is None and self._trusted(previous) and self._asks_the_same(previous):
             refreshed = resolving.refresh(*where, previous=previous, reporter=self.reporter)
             if refreshed is not None:
-                return resolving.Resolved(refreshed, ())
+                return refreshed
         return resolving.resolve(*where, previous=previous, upgrade=upgrade, reporter=self.reporter)
 
     def _asks_the_same(self, lock: Lock) -> bool:
@@ -316,6 +317,12 @@ class Environment:
         from breakbulk.ecosystems.resolving import input_digests
 
         return input_digests(self.manifest.options, self.directory)
+
+    def _same_paths(self, previous: Lock | None, lock: Lock) -> bool:
+        """Whether own sources have the files they had: other content alone makes no new owner of a path."""
+        from breakbulk.ecosystems.listings import same_paths
+
+        return previous is not None and same_paths(previous, lock, self.settings)
 
     def _refuse_conflicts(self, lock: Lock) -> None:
         """Raise `ConflictError` when two packages of one system own one path, as far as their content is known."""
