@@ -8,11 +8,7 @@ by side. Nothing is written but the archives of own sources; the caller writes t
 from __future__ import annotations
 
 import hashlib
-import sysconfig
-import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +16,7 @@ import msgspec
 
 from breakbulk.ecosystems.interface import LocalWheel, Request, Resolution
 from breakbulk.ecosystems.registry import ecosystems
+from breakbulk.ecosystems.side_by_side import side_by_side
 from breakbulk.errors import ManifestError, NotFoundError, ResolutionError
 from breakbulk.lock.model import LOCK_VERSION, EcosystemName, Lock, LockedSystem, Package, Python
 from breakbulk.manifest.reading import to_builtins
@@ -134,6 +131,8 @@ def resolve(
         ManifestError, NetworkError, IntegrityError, BuildError: As the ecosystems find.
 
     """
+    import sysconfig
+    
     systems = systems_of(manifest.options)
     inputs = input_digests(manifest.options, directory)
 
@@ -145,8 +144,7 @@ def resolve(
         return _SystemResolution(manifest, blank, settings, reporter).run()
 
     sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
-    with ThreadPoolExecutor(max_workers=len(systems)) as pool:
-        outcomes = list(pool.map(one, systems))
+    outcomes = side_by_side(one, systems, threads=len(systems))
     return Resolved(
         lock=Lock(
             lock_version=LOCK_VERSION,
@@ -299,6 +297,8 @@ def local_wheels(
     if not wheels:
         yield ()
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="breakbulk-wheels-") as directory:
         yield tuple(_local_wheel(package, installs, settings, Path(directory)) for package in wheels)
 
@@ -350,6 +350,8 @@ def _require_the_same(before: Package, after: Package, settings: Settings) -> bo
 
 def _requirements(wheel: Path) -> list[str] | None:
     """Return the lines of a wheel's metadata that say what it requires, None when the wheel is not here."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(wheel) as members:
             name = next(name for name in members.namelist() if name.endswith(".dist-info/METADATA"))

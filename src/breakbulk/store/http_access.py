@@ -6,11 +6,12 @@ does. Redirects are followed by `transfers`, which knows what must not go to ano
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
     from breakbulk.settings import Settings
@@ -41,6 +42,8 @@ def open_client(settings: Settings, *, connections: int) -> httpx2.Client:
 def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | bool:
     file, directory = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
     if file or directory:
+        import ssl
+
         return ssl.create_default_context(cafile=file, capath=directory)
     return True
 

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import zstandard
-
 from breakbulk.ecosystems.extraction.names import refusal
 
 __all__ = ["COMPRESSIONS", "PIECE_BYTES", "Readable", "Stream", "compression_of"]
@@ -193,6 +191,8 @@ class _Ahead:
 
 
 def _zstd(start: bytes, file: Readable, archive: str) -> Iterator[bytes]:
+    import zstandard  # not for archives without it: it costs as much as unpacking a small one
+
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
     reader = decompressor.stream_reader(_Ahead(start, file), read_size=_READ_BYTES, read_across_frames=True)  # type: ignore[arg-type]
     while True:
