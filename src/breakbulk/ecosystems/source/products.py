@@ -12,8 +12,6 @@ from typing import IO
 
 import msgspec
 
-from breakbulk.ecosystems.source.commits import open_commit
-from breakbulk.ecosystems.source.git import Repository
 from breakbulk.ecosystems.source.making import Archives, Made
 from breakbulk.ecosystems.source.opening import Opened, open_directory
 from breakbulk.ecosystems.source.packing import pack
@@ -66,6 +64,9 @@ class Workshop:
         )
 
     def _of_commit(self, install_id: str, install: GitInstall, locked: str | None) -> Product:
+        from breakbulk.ecosystems.source.commits import open_commit
+        from breakbulk.ecosystems.source.git import Repository
+
         repository = Repository(install, self._directory, self._settings, install_id)
         commit = repository.commit(locked)
         notes: list[str] = []
