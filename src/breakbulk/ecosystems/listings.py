@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from breakbulk.ecosystems.registry import ecosystems
 from breakbulk.errors import ArchiveError
@@ -33,7 +34,12 @@ def listings(
     packages = tuple(packages)
     wheels = [package for package in packages if package.file.endswith(".whl")]
     asked = [(package, installs.get(package.source or "")) for package in wheels]
-    found = Pypi().listings(asked, settings, reporter) if asked else {}
+    own = {
+        package.sha256: _archive(package, install, settings)
+        for package, install in asked
+        if package.ecosystem == "source"
+    }
+    found = Pypi().listings(asked, settings, reporter, archives=own) if asked else {}
     for package in packages:
         if package.ecosystem == "source" and package not in wheels:
             found[package.id] = _tree(package, installs.get(package.source or ""), settings)
@@ -64,13 +70,20 @@ def _same_members(before: Package, after: Package, settings: Settings) -> bool:
         return False
 
 
+def _archive(package: Package, install: Install | None, settings: Settings) -> Path:
+    """Return where the archive of an own source is; it is made again if it is gone."""
+    return next(
+        location.path for location in ecosystems()["source"].locate(package, install, settings) if location.path
+    )
+
+
 def _tree(package: Package, install: Install | None, settings: Settings) -> Listing:
     """List the tar that was made of a source."""
-    archive = next(iter(ecosystems()["source"].locate(package, install, settings))).path
+    archive = _archive(package, install, settings)
     top = (package.destination or f"/opt/{package.name}").strip("/")
     listing: Listing = {}
     try:
-        with tarfile.open(str(archive)) as tar:
+        with tarfile.open(archive) as tar:
             for member in tar:
                 if member.isfile():
                     file = tar.extractfile(member)

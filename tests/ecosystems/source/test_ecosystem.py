@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from breakbulk.ecosystems.interface import Request
+from breakbulk.ecosystems.listings import listings
 from breakbulk.ecosystems.source import Source, anchored, changed_source
 from breakbulk.errors import BuildError, LockError, ManifestError, ResolutionError
 from breakbulk.lock.model import LOCK_VERSION, Lock, LockedSystem, Package, Python
@@ -121,6 +122,15 @@ def test_an_archive_that_is_gone_is_made_again_if_the_source_is_the_same(
 @pytest.fixture
 def project(write: Write) -> Path:
     return write(PROJECT)
+
+
+def test_what_a_changed_wheel_owns_is_known_though_no_index_has_it(
+    project: Path, request_for: Ask, own: Settings
+) -> None:
+    install = PathInstall(path="source")
+    package = resolve(request_for({"tool": install}, python=PYTHON), own)
+    found = listings([msgspec.structs.replace(package, python=PYTHON.tag)], {"tool": install}, own, SILENT)
+    assert "usr/local/lib/python3.11/dist-packages/my_tool.py" in found[package.id]
 
 
 def test_a_python_project_becomes_a_wheel(project: Path, request_for: Ask, own: Settings, tmp_path: Path) -> None:

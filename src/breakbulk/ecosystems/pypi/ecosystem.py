@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
@@ -83,13 +84,15 @@ class Pypi:
         packages: Iterable[tuple[Package, Install | None]],
         settings: Settings,
         reporter: Reporter = SILENT,
+        *,
+        archives: Mapping[str, Path] = MappingProxyType({}),
     ) -> dict[str, dict[str, str]]:
         """Return the listings of many wheels by package id, those that are not cached read side by side.
 
-        Works for wheels of own sources too, as resolving has read and kept what they hold.
+        `archives` says where wheels are that no index has, those of own sources, by digest.
         """
         packages = tuple(packages)
-        facts = self._reader(settings, reporter)([_wheel(*each, settings) for each in packages])
+        facts = self._reader(settings, reporter)([_wheel(*each, settings, archives) for each in packages])
         return {package.id: _listing(package, facts[package.sha256]) for package, _ in packages}
 
     def lookup(self, name: str, settings: Settings) -> tuple[str, ...]:
@@ -153,12 +156,15 @@ def minor_version(tag: str, package: Package) -> str:
     return f"{match[1]}.{match[2]}"
 
 
-def _wheel(package: Package, install: Install | None, settings: Settings) -> Wheel:
+def _wheel(
+    package: Package, install: Install | None, settings: Settings, archives: Mapping[str, Path] = MappingProxyType({})
+) -> Wheel:
     from breakbulk.ecosystems.pypi.facts import Wheel
 
+    here = archives.get(package.sha256)
     direct = direct_reference(install, settings.environment)
-    addresses = ((direct,) if direct else ()) + tuple(recall(package.sha256, settings))
-    return Wheel(package.name, package.file, package.sha256, addresses)
+    first = (*((here.absolute().as_uri(),) if here else ()), *((direct,) if direct else ()))
+    return Wheel(package.name, package.file, package.sha256, (*first, *recall(package.sha256, settings)))
 
 
 def _listing(package: Package, facts: Facts) -> dict[str, str]:
