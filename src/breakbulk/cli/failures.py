@@ -15,14 +15,24 @@ from pathlib import Path
 
 import click
 
+from breakbulk.cli.ending import Terminated
 from breakbulk.cli.rendering import Style, indented
 from breakbulk.errors import BreakbulkError, UsageError
 
-__all__ = ["BROKEN_PIPE", "InternalError", "InterruptionError", "OutputError", "as_error", "rendered"]
+__all__ = [
+    "BROKEN_PIPE",
+    "InternalError",
+    "InterruptionError",
+    "OutputError",
+    "TerminationError",
+    "as_error",
+    "rendered",
+]
 
 BROKEN_PIPE = 141
 """Exit code when nobody reads the output any more: that of a program ended by SIGPIPE."""
 _DEBUG = "BREAKBULK_DEBUG"
+_AGAIN = "run the same command again to go on from here"
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -38,6 +48,13 @@ class InterruptionError(BreakbulkError):
 
     identifier = "interrupted"
     exit_code = 130
+
+
+class TerminationError(BreakbulkError):
+    """SIGTERM came; what was complete is kept, nothing half-made is left."""
+
+    identifier = "terminated"
+    exit_code = 143
 
 
 class OutputError(BreakbulkError):
@@ -56,7 +73,9 @@ def as_error(exception: BaseException, *, argv: Sequence[str], environ: Mapping[
     if isinstance(exception, click.ClickException):
         return UsageError(exception.format_message().rstrip("."))
     if isinstance(exception, (KeyboardInterrupt, click.Abort)):
-        return InterruptionError("interrupted", hint="run the same command again to go on from here")
+        return InterruptionError("interrupted", hint=_AGAIN)
+    if isinstance(exception, Terminated):
+        return TerminationError("ended by SIGTERM", hint=_AGAIN)
     return _internal_error(exception, argv, environ)
 
 

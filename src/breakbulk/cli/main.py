@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from breakbulk.cli.declaration import Group
+from breakbulk.cli.ending import ending_tidily
 from breakbulk.cli.failures import BROKEN_PIPE, as_error, rendered
 from breakbulk.cli.invocation import Invocation, abandon_output
 
@@ -105,8 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return shell_complete(program, {"obj": invocation}, PROGRAM, COMPLETION_VARIABLE, instruction)
     try:
         try:
-            code = _call(invocation)
-            invocation.close()
+            with ending_tidily():
+                code = _call(invocation)
+                invocation.close()
         except (SystemExit, BrokenPipeError):
             raise
         except BaseException as exception:  # noqa: BLE001 - here every exception becomes an error of ours

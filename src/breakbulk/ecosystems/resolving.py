@@ -132,7 +132,7 @@ def resolve(
 
     """
     import sysconfig
-    
+
     systems = systems_of(manifest.options)
     inputs = input_digests(manifest.options, directory)
 

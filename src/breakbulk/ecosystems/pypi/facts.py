@@ -15,7 +15,6 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -27,6 +26,7 @@ from breakbulk.ecosystems.pypi.metadata import Metadata, parse_metadata
 from breakbulk.ecosystems.pypi.remote_archive import RangesUnsupportedError, RemoteArchive
 from breakbulk.ecosystems.pypi.scheme import DistInfoError, dist_info_directory
 from breakbulk.ecosystems.pypi.transport import Transport
+from breakbulk.ecosystems.side_by_side import side_by_side
 from breakbulk.errors import ArchiveError, BreakbulkError, NetworkError, NotFoundError
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
@@ -81,7 +81,7 @@ def gather(
         return known
     task = reporter.begin("Reading what the wheels need", total=len(missing), unit="packages")
     try:
-        with connect() as transport, ThreadPoolExecutor(settings.downloads) as pool:
+        with connect() as transport:
 
             def one(wheel: Wheel) -> tuple[str, Facts]:
                 facts = _read_any(wheel, settings, transport, search)
@@ -89,7 +89,7 @@ def gather(
                 task.advance()
                 return wheel.sha256, facts
 
-            return known | dict(pool.map(one, missing))
+            return known | dict(side_by_side(one, missing, threads=settings.downloads))
     finally:
         task.finish()
 
