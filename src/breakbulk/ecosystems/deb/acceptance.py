@@ -55,17 +55,18 @@ class Acceptance:
         self._now = now
         self._always = always
 
-    def release(self, source: Source, *, at: float | None = None) -> Release | None:
+    def release(self, source: Source, *, at: float | None = None, optional: bool = False) -> Release | None:
         """Return the current Release of a suite; None when the mirror has no such suite, and never had.
 
         Args:
             source: The suite and its mirror.
             at: The moment it must be valid at, for a snapshot; None is now.
+            optional: Whether one does without it: then its absence is believed as long as a Release is.
 
         """
         with self._memory.locked(source):
             state = self._memory.load(source)
-            if state is not None and self._is_fresh(state, source, at):
+            if state is not None and (state.release or optional) and self._is_fresh(state, source, at):
                 return state.release
             renewed = self._renew(source, state, at)
             if renewed is not state:

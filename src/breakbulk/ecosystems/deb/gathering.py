@@ -169,7 +169,7 @@ class _Opening:
     def open(self, selected: Selected, wanted: Snapshot | None) -> None:
         source, at = selected.source, None
         if snapshot := snapshot_of(source, wanted):
-            live = self._acceptance.release(source)
+            live = self._acceptance.release(source, optional=selected.optional)
             try:
                 source, at = snapshot_source(source, live, snapshot, self._configuration), snapshot.seconds
             except ManifestError as error:
@@ -178,7 +178,7 @@ class _Opening:
                 self._notes.append(
                     f"{source.suite} is resolved as of today, not {snapshot.identifier}: {error.message}; {error.hint}"
                 )
-        release = self._acceptance.release(source, at=at)
+        release = self._acceptance.release(source, at=at, optional=selected.optional)
         if release is None:
             if selected.optional:
                 self._notes.append(f"{selected.suite} has no suite {source.suite} beside it; it goes without")

@@ -71,7 +71,7 @@ class Memory:
     def save(self, source: Source, state: State) -> None:
         """Replace what is known, complete or not at all; call with `locked` held."""
         path = self._directory(source) / "state"
-        temporary = path.with_name(f".state.{os.getpid()}")
+        temporary = path.with_name(".state")  # of the one that holds the lock; the next one writes over what it left
         try:
             with temporary.open("wb") as file:
                 file.write(_encode(state))
