@@ -81,8 +81,13 @@ def realise_system(
     )
     layout = Layout(settings.store)
     before_base = time.monotonic()
-    base = realise_base(layout, system, manifest, settings, reporter)
-    lowers = compose(layout, base, system.packages)
+    try:
+        base = realise_base(layout, system, manifest, settings, reporter)
+        lowers = compose(layout, base, system.packages)
+    except OSError as error:
+        from breakbulk.store.faults import store_fault
+
+        raise store_fault(error, settings.store, variable="BREAKBULK_STORE") from error
     ended = time.monotonic()
     seconds = {**realised.seconds, "base": ended - before_base, "total": ended - begun}
     return msgspec.structs.replace(realised, lowers=lowers, base=base, seconds=seconds)
@@ -186,8 +191,11 @@ class _Making:
         from breakbulk.store.staging import sweep
 
         try:
-            self._layout.prepare()
             remove_old(self._settings.cache / "partial")
+        except OSError as error:
+            raise store_fault(error, self._settings.cache, variable="BREAKBULK_CACHE") from error
+        try:
+            self._layout.prepare()
             with Claims(self._layout.claims) as claims:
                 passed("store-prepared")
                 sweep(self._layout, claims)

@@ -21,16 +21,16 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     orders = sys.stdin.buffer
-    sys.path += [path for path in pickle.load(orders) if path not in sys.path]  # noqa: S301 - from our parent
-    _end_with(int(sys.argv[1]))
-    os.umask(0o022)
-    while True:
-        try:
+    try:
+        sys.path += [path for path in pickle.load(orders) if path not in sys.path]  # noqa: S301 - from our parent
+        _end_with(int(sys.argv[1]))
+        os.umask(0o022)
+        while True:
             order = pickle.load(orders)  # noqa: S301 - from our parent
-        except EOFError:
-            return 0
-        pickle.dump(_answer(*order), answers, protocol=pickle.HIGHEST_PROTOCOL)
-        answers.flush()
+            pickle.dump(_answer(*order), answers, protocol=pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+    except (EOFError, pickle.UnpicklingError):  # the parent has ended, perhaps in the middle of an order
+        return 0
 
 
 def _end_with(parent: int) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from breakbulk.errors import StoreError
 from breakbulk.lock.model import Package
 from breakbulk.store.base import programs
 from breakbulk.store.base.accounts import add_accounts
@@ -69,10 +68,6 @@ def _make(layout: Layout, packages: Sequence[Package], locales: Sequence[str], n
         sync(layout)
         stage.commit(layout)
         task.advance()
-    except OSError as error:
-        raise StoreError(
-            "the base package cannot be made", identifier="base-failed", where=str(stage.directory), why=str(error)
-        ) from error
     finally:
         stage.discard()
         task.finish()

@@ -44,7 +44,8 @@ def realise_base(
 
     Raises:
         ManifestError: `locales-missing`, `locale-unknown`.
-        StoreError: `record-damaged`, `base-failed`, `base-program-failed`.
+        StoreError: `record-damaged`, `base-program-failed`.
+        OSError: The store cannot be written; `realise` words it.
         PlatformError: when a confined program cannot be started.
 
     """
