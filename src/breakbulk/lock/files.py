@@ -22,7 +22,8 @@ from breakbulk.lock.model import LOCK_VERSION, Lock
 __all__ = ["LOCK_FILE", "decode_lock", "encode_lock", "identity", "read_lock", "write_lock"]
 
 LOCK_FILE = "breakbulk.lock"
-_RELOCK = "run `breakbulk lock`; what is locked stays as it is where the file can still be read"
+_RELOCK = "run `breakbulk lock`, which keeps the versions that are locked"
+_RESTORE = "restore it (`git checkout -- breakbulk.lock`), or remove it and run `breakbulk lock`, which chooses anew"
 _SAFE_PATH = re.compile(r"(?!/)(?!.*(^|/)\.\.?(/|$))[^\x00-\x1f\\]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -63,7 +64,7 @@ def decode_lock(data: bytes, file: str, *, edited: bool = False) -> Lock:
             identifier="lock-malformed",
             where=file,
             why=str(error),
-            hint=_RELOCK,
+            hint=_RESTORE,
         ) from error
     if claimed != _digest(values) and not edited:
         raise LockError(
@@ -152,10 +153,10 @@ def _parse(data: bytes, file: str) -> dict[str, Any]:
             identifier="lock-malformed",
             where=file,
             why="it holds the marks of a merge conflict" if conflict else str(error),
-            hint="take either side, then run `breakbulk lock`" if conflict else _RELOCK,
+            hint="take either side, then run `breakbulk lock`" if conflict else _RESTORE,
         ) from error
     if not isinstance(values, dict):
-        raise LockError("the lock is not a JSON object", identifier="lock-malformed", where=file, hint=_RELOCK)
+        raise LockError("the lock is not a JSON object", identifier="lock-malformed", where=file, hint=_RESTORE)
     return values
 
 
@@ -175,7 +176,7 @@ def _check_packages(lock: Lock, file: str) -> None:
                     f"package {package.id!r} of {system} has a value for {wrong!r} that cannot be",
                     identifier="lock-malformed",
                     where=file,
-                    hint=_RELOCK,
+                    hint=_RESTORE,
                 )
 
 
