@@ -169,8 +169,10 @@ def test_compiled_wheels_are_for_the_running_system_only(project: Path, request_
 
 def test_a_build_that_fails_says_what_the_back_end_said(project: Path, request_for: Ask, own: Settings) -> None:
     (project / "my_tool.py").unlink()
-    with pytest.raises(BuildError, match=r"my_tool\.py"):
+    with pytest.raises(BuildError, match=r"my_tool\.py") as refused:
         resolve(request_for({"tool": PathInstall(path="source")}), own)
+    assert refused.value.where == str(project)
+    assert refused.value.hint == f"run `uv build --wheel {project}` to see everything that it says"
 
 
 def test_a_pyproject_that_is_no_toml_is_named(write: Write, request_for: Ask, own: Settings) -> None:

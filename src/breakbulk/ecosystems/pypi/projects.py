@@ -23,7 +23,13 @@ _TAIL_LINES = 20
 
 
 def wheel_of_project(
-    directory: Path, settings: Settings, *, into: Path, python: str | None = None, snapshot: str | None = None
+    directory: Path,
+    settings: Settings,
+    *,
+    into: Path,
+    python: str | None = None,
+    snapshot: str | None = None,
+    origin: Path | None = None,
 ) -> Path:
     """Build the wheel of the project in `directory` and return its path in the directory `into`.
 
@@ -33,6 +39,7 @@ def wheel_of_project(
         into: An existing directory.
         python: Version or path of the Python to build with; by default the one that runs this program.
         snapshot: What the build needs is resolved as of this date (RFC 3339).
+        origin: The user's directory that `directory` is a passing copy of; errors name it.
 
     Raises:
         BuildError: The back end fails (the end of its output is `why`), or gives no wheel or several.
@@ -47,7 +54,7 @@ def wheel_of_project(
         answer = uv.run(arguments, Path(scratch), settings, environment=environment)
         wheels = sorted(output.glob("*.whl"))
         if answer.returncode != 0 or len(wheels) != 1:
-            raise _failed(directory, answer.stderr + answer.stdout, len(wheels))
+            raise _failed(origin or directory, answer.stderr + answer.stdout, len(wheels))
         return wheels[0].rename(into / wheels[0].name)
 
 

@@ -67,7 +67,7 @@ def make_wheel(opened: Opened, file: IO[bytes], snapshot: str | None, settings: 
         else:
             project.mkdir()
         copy_tree(opened.root, opened.items, project)
-        wheel = wheel_of_project(project, settings, into=output, snapshot=snapshot)
+        wheel = wheel_of_project(project, settings, into=output, snapshot=snapshot, origin=opened.root)
         made = _described(wheel, opened.tree)
         with wheel.open("rb") as built:
             shutil.copyfileobj(built, file)
