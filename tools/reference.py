@@ -1,10 +1,16 @@
-"""Write docs/reference from the code: commands, settings, errors. `--check` only says whether it is up to date."""
+"""Write docs/reference from the code: commands, settings, errors, the library; and the table of docs/manifest.md.
+
+`--check` only says whether docs/reference is up to date.
+"""
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +20,7 @@ import breakbulk
 from breakbulk.cli.main import program
 from breakbulk.cli.variables import VARIABLES
 from breakbulk.errors import BreakbulkError
+from breakbulk.manifest.reference import table
 from breakbulk.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -37,12 +44,73 @@ def main() -> int:
     options.directory.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (options.directory / name).write_text(text, encoding="utf-8")
+    renew_manifest_table(ROOT / "docs" / "manifest.md")
     return 0
+
+
+def renew_manifest_table(page: Path) -> None:
+    """Replace the last table of the manifest's page, which is that of all keys."""
+    before, head, _ = page.read_text(encoding="utf-8").rpartition(table().splitlines()[0])
+    if head:
+        page.write_text(before + table() + "\n", encoding="utf-8")
 
 
 def pages() -> dict[str, str]:
     """Return every page by its file name."""
-    return {"commands.md": commands_page(), "settings.md": settings_page(), "errors.md": errors_page()}
+    return {
+        "commands.md": commands_page(),
+        "settings.md": settings_page(),
+        "errors.md": errors_page(),
+        "library.md": library_page(),
+    }
+
+
+def library_page() -> str:
+    """Return the page of what `from breakbulk import ...` gives."""
+    parts = [
+        GENERATED,
+        "# Library",
+        "",
+        "```python",
+        "from breakbulk import " + ", ".join(breakbulk.__all__),
+        "```",
+        "",
+    ]
+    for name in breakbulk.__all__:
+        value = getattr(breakbulk, name)
+        parts += [f"## `{name}{_signature(value)}`", "", *_documented(value), ""]
+        if inspect.isclass(value):
+            for member, function in vars(value).items():
+                if not member.startswith("_") and (doc := inspect.getdoc(function)) and _is_member(function):
+                    shown = f"{member}{_signature(getattr(value, member))}"
+                    parts += [f"### `{name}.{shown}`", "", *_text_of(doc), ""]
+    return "\n".join(parts)
+
+
+def _is_member(value: object) -> bool:
+    return inspect.isfunction(value) or isinstance(value, classmethod | property | cached_property)
+
+
+def _signature(value: object) -> str:
+    if not callable(value) or (
+        inspect.isclass(value) and (issubclass(value, Exception) or getattr(value, "_is_protocol", False))
+    ):
+        return ""
+    try:
+        shown = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(value)))
+        return shown.replace("(self, ", "(").replace("(self)", "()")
+    except (ValueError, NameError):  # a value whose types are imported for type checkers only
+        return ""
+
+
+def _documented(value: object) -> list[str]:
+    return _text_of(inspect.getdoc(value) or "")
+
+
+def _text_of(doc: str) -> list[str]:
+    """Return a docstring as Markdown: its sections of arguments and errors as they are, in a block."""
+    summary, _, rest = doc.partition("\n\n")
+    return [summary, *(["", "```text", rest.rstrip(), "```"] if rest.strip() else [])]
 
 
 def commands_page() -> str:

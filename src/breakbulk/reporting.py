@@ -48,6 +48,9 @@ class _SilentTask:
 
 
 class _Silent:
+    def __repr__(self) -> str:
+        return "SILENT"
+
     def begin(self, title: str, *, total: int | None = None, unit: Unit = "steps") -> Task:  # noqa: ARG002
         return _SilentTask()
 

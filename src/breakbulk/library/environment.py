@@ -159,12 +159,14 @@ class Environment:
 
         """
         from breakbulk.lock.differences import compare
+        from breakbulk.lock.licences import refuse_licences
 
         system = running_system()
         previous = read_lock(self.lock_path, edited=True)
         if upgrade is None and previous is not None and self._trusted(previous) and self.outdated(previous) is None:
             return Locked(lock=previous, changed=False, difference=compare(previous, previous, system))
         resolved = self._resolved(previous, upgrade)
+        refuse_licences(resolved.lock, self.manifest.options.allow)
         if not resolved.refreshed or not self._same_paths(previous, resolved.lock):
             self._refuse_conflicts(resolved.lock)
         changed = write_lock(self.lock_path, resolved.lock) if write else previous != resolved.lock
