@@ -77,7 +77,7 @@ def _offering(names: Callable[[Environment], Iterable[str]]) -> Completer:
 def _environment(invocation: Invocation) -> Environment:
     from breakbulk.library import Environment
 
-    return Environment.open(invocation.directory or Path.cwd(), invocation.settings)
+    return Environment.open(invocation.directory or Path(), invocation.settings)
 
 
 install_ids = _offering(_install_ids)

@@ -82,7 +82,7 @@ class Invocation:
         """
         from breakbulk.library import Environment
 
-        return Environment.open(self.directory or Path.cwd(), self.settings, self, frozen=frozen)
+        return Environment.open(self.directory or Path(), self.settings, self, frozen=frozen)
 
     def show(self, document: Any, text: Text) -> None:
         """Print what the user asked to see: the document with `--json`, else the text."""

@@ -55,7 +55,7 @@ def quick_run(words: Sequence[str], environment: Mapping[str, str]) -> int | Non
     """Run a command and return its exit status; None, with nothing done, when the whole program is needed.
 
     Raises:
-        BreakbulkError: As `environment.sandbox.run`.
+        BreakbulkError: As `environment.sandbox.run`; `current-directory-gone`.
 
     """
     asked = command_of(words)
@@ -63,8 +63,9 @@ def quick_run(words: Sequence[str], environment: Mapping[str, str]) -> int | Non
         return None
     gc.disable()  # what is imported stays: looking for garbage in it costs a tenth of the start
     from breakbulk.environment.plans import find_plan, recall
+    from breakbulk.environment.specification import current_directory
 
-    path = find_plan(asked[0].absolute())
+    path = find_plan(current_directory() / asked[0])
     plan = recall(path, environment) if path else None
     if plan is None:
         gc.enable()

@@ -13,8 +13,7 @@ from typing import Protocol
 import msgspec
 
 from breakbulk.environment import sandbox, service_socket, services
-from breakbulk.environment.specification import Launch, parse_mounts
-from breakbulk.errors import UsageError
+from breakbulk.environment.specification import Launch, current_directory, parse_mounts
 from breakbulk.manifest.schema import Manifest
 from breakbulk.reporting import Reporter
 
@@ -54,7 +53,7 @@ def prepare(
         UsageError: `mount-invalid`, `current-directory-gone`.
 
     """
-    current = _current_directory() if directory is None else directory
+    current = current_directory() if directory is None else directory
     project = origin.directory.resolve()
     return Launch(
         lowers=tuple(lowers),
@@ -68,17 +67,6 @@ def prepare(
         network=network,
         pure=pure,
     )
-
-
-def _current_directory() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError as error:
-        raise UsageError(
-            "the current directory has been removed",
-            identifier="current-directory-gone",
-            hint="go to one that is there: `cd /`, or `cd .` where it has been made anew",
-        ) from error
 
 
 def launch(

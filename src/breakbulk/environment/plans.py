@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from breakbulk.environment.specification import STATE_DIRECTORY, Launch
+from breakbulk.environment.specification import STATE_DIRECTORY, Launch, current_directory
 from breakbulk.manifest.schema import Hook, Manifest, Options, Profile, Service
 
 __all__ = ["Plan", "find_plan", "recall", "remember"]
@@ -71,12 +71,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return all(_witness(witness[0]) == witness for witness in self.sources)
 
     def launch(self, command: tuple[str, ...], host: Mapping[str, str]) -> Launch:
-        """Return the launch of a command from the current directory."""
+        """Return the launch of a command from the current directory; raise `UsageError` when that is gone."""
         project = Path(self.project)
         return Launch(
             lowers=tuple(map(Path, self.lowers)),
             project=project,
-            directory=Path.cwd(),
+            directory=current_directory(),
             command=command,
             host=host,
             manifest=Manifest(

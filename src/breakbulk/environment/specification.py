@@ -1,7 +1,7 @@
 """Everything a run needs to know, as one value: what `launching` decides and `sandbox` carries out.
 
-Nothing here touches the machine. Paths are absolute. The caller's variables travel in `host`, as nothing below the
-command line reads `os.environ`.
+Nothing here touches the machine, but that `current_directory` asks where we are. Paths are absolute. The caller's
+variables travel in `host`, as nothing below the command line reads `os.environ`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from breakbulk.errors import UsageError
 from breakbulk.manifest.schema import Manifest
 
-__all__ = ["STATE_DIRECTORY", "Launch", "Mount", "parse_mount", "parse_mounts"]
+__all__ = ["STATE_DIRECTORY", "Launch", "Mount", "current_directory", "parse_mount", "parse_mounts"]
 
 STATE_DIRECTORY = ".breakbulk"
 """Where a project keeps what can be had again: cache, logs of services, their socket. Below the project."""
@@ -74,6 +74,18 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     def interactive(self) -> bool:
         """Whether the command is a shell for a person."""
         return self.command is None and not self.detached
+
+
+def current_directory() -> Path:
+    """Return the current directory; raise `UsageError` (`current-directory-gone`) when it has been removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError(
+            "the current directory has been removed",
+            identifier="current-directory-gone",
+            hint="go to one that is there: `cd /`, or `cd .` where it has been made anew",
+        ) from error
 
 
 def parse_mounts(words: Sequence[str], directory: Path) -> tuple[Mount, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from breakbulk.environment.specification import current_directory
 from breakbulk.errors import LockError, PlatformError
 from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
 from breakbulk.lock.model import Lock, LockedSystem
@@ -94,9 +95,10 @@ class Environment:
 
         Raises:
             NotFoundError: There is no manifest.
+            UsageError: The current directory has been removed.
 
         """
-        found = find_manifest(Path(directory).absolute())
+        found = find_manifest(current_directory() / directory)
         return cls(found, settings or Settings.load(os.environ), reporter, frozen=frozen)
 
     def with_text(self, text: str) -> Environment:

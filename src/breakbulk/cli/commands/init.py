@@ -51,7 +51,9 @@ def command(invocation: Invocation, source: Path | None, suite: str | None) -> N
 
 
 def _directory(invocation: Invocation) -> Path:
-    directory = (invocation.directory or Path.cwd()).absolute()
+    from breakbulk.environment.specification import current_directory
+
+    directory = current_directory() / (invocation.directory or "")
     if not directory.is_dir():
         raise NotFoundError(
             f"there is no directory {directory}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -49,6 +48,7 @@ def _with_specs(
     environment: Environment, text: str, specs: tuple[str, ...], install_id: str | None
 ) -> tuple[str, list[str]]:
     """Return the manifest's text with each of `specs` installed, and the ids they got."""
+    from breakbulk.environment.specification import current_directory
     from breakbulk.manifest.editing import add_install, choose_id
     from breakbulk.manifest.reading import parse_manifest
     from breakbulk.manifest.specs import parse_spec
@@ -56,7 +56,7 @@ def _with_specs(
     file = str(environment.manifest_path)
     added = []
     for word in specs:
-        spec = parse_spec(word, directory=environment.directory, here=Path.cwd())
+        spec = parse_spec(word, directory=environment.directory, here=current_directory())
         name = install_id or choose_id(parse_manifest(text, file), spec)
         text = add_install(text, spec, install_id=name, file=file)
         added.append(name)

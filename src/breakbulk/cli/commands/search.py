@@ -80,7 +80,7 @@ def _debian(invocation: Invocation, words: tuple[str, ...], limit: int) -> list[
     from breakbulk.library import Environment
 
     try:
-        environment = Environment.open(invocation.directory or Path.cwd(), invocation.settings)
+        environment = Environment.open(invocation.directory or Path(), invocation.settings)
         options = environment.manifest.options
     except NotFoundError:
         if invocation.directory:
