@@ -15,9 +15,9 @@ from workplace import AIRFLOW, WORK, breakbulk, copy_environment, locked_package
 
 __all__ = ["builder_image", "dockerfile", "measure", "requirements"]
 
-NAME = "tabulate"
-VERSIONS = ("0.8.10", "0.9.0")
-PROBE = ("python3", "-c", f"import {NAME}; print({NAME}.__version__)")
+NAME = "rich"
+VERSIONS = ("14.1.0", "14.2.0")
+PROBE = ("python3", "-c", f"from importlib.metadata import version; import {NAME}; print(version('{NAME}'))")
 CERTIFICATES = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
 BUILDER = """
 [install]
