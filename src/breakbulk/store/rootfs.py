@@ -161,6 +161,8 @@ def _unavailable(error: OSError, lowers: Sequence[Path], *, user: bool) -> Platf
     hint = "use Linux 5.11 or newer and mount from a mount namespace of your own"
     if missing is not None:
         hint = f"{missing} is missing: run `breakbulk realise` again"
+    elif error.errno == errno.EINVAL:
+        hint = "no overlay over the store's file system: set BREAKBULK_STORE to a directory on ext4, XFS or Btrfs"
     elif error.errno in {errno.ENODEV, errno.ENOSYS}:
         hint = "load the module as root: `modprobe overlay`"
     elif error.errno in {errno.EPERM, errno.EACCES} and user:

@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from breakbulk.ecosystems.interface import Ecosystem, Unpacked
-from breakbulk.errors import StoreError
+from breakbulk.errors import PlatformError, StoreError
 from breakbulk.lock.model import Package, Python
 
 __all__ = ["Unpacks", "open_unpacker", "unpack_here"]
@@ -104,13 +104,22 @@ def unpack_here() -> Iterator[_Here]:
 
 @contextmanager
 def open_unpacker() -> Iterator[Unpacker]:
-    """Start a worker; it is killed on leaving."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-B", str(_FAR_SIDE), str(os.getpid())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
+    """Start a worker; it is killed on leaving. Raises `PlatformError` `worker-not-started`."""
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", str(_FAR_SIDE), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise PlatformError(
+            "no process can be started to unpack packages",
+            identifier="worker-not-started",
+            where=sys.executable,
+            why=error.strerror,
+            hint="see the limits on processes (`ulimit -u`) and memory; BREAKBULK_JOBS=1 needs fewer",
+        ) from error
     try:
         yield Unpacker(process)
     finally:

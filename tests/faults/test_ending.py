@@ -1,0 +1,112 @@
+"""Realisations that are interrupted, terminated, killed, or two hundred at once."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import fault_world
+import pytest
+from fault_world import Stalled, World
+
+DRIVERS = Path(__file__).parent / "support"
+MOMENTS = [
+    ("store-prepared", 1),
+    ("staging-swept", 1),
+    ("claims-taken", 1),
+    ("bytes-arrived", 1),
+    ("bytes-arrived", 9),
+    ("archive-verified", 1),
+    ("archive-verified", 4),
+    ("archive-fetched", 1),
+    ("archive-fetched", 5),
+    ("stage-made", 1),
+    ("stage-made", 4),
+    ("tree-unpacked", 1),
+    ("tree-unpacked", 6),
+    ("record-written", 1),
+    ("record-written", 4),
+    ("group-synced", 1),
+    ("archive-removed", 2),
+    ("record-named", 3),
+    ("tree-named", 1),
+    ("tree-named", 6),
+    ("claims-released", 1),
+    ("composition-written", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")], ids=["INT", "TERM"]
+)
+def test_a_signal_in_the_middle_of_realising(world: World, number: int, error: str) -> None:
+    world.locked("deb:words", "deb:part1")
+    stalled = world.site.faults["words_1.0"] = Stalled()
+    with world.start("realise", "--json") as started:
+        assert stalled.reached.wait(30)
+        started.send_signal(number)
+        printed, _ = started.communicate(timeout=30)
+    stalled.go_on()
+    assert json.loads(printed)["error"] == error
+    assert started.returncode == fault_world.documented_errors()[error]
+    world.assert_tidy()
+    world.site.faults.clear()
+    world.completes("words", "part1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+@pytest.mark.parametrize("part", ["Packages", "simple/phrase"])
+def test_a_signal_in_the_middle_of_locking(world: World, part: str, number: int) -> None:
+    world.manifest("pypi:greeting")
+    stalled = world.site.faults[part] = Stalled()
+    with world.start("lock", "--json") as started:
+        assert stalled.reached.wait(30)
+        began = time.monotonic()
+        started.send_signal(number)
+        printed, _ = started.communicate(timeout=30)
+    stalled.go_on()
+    assert time.monotonic() - began < 3, "it waits for the mirror, which has 5 s"
+    assert started.returncode == 128 + number, printed
+    assert not world.lock.exists()
+    world.assert_tidy()
+    world.site.faults.clear()
+    world.document("lock")
+
+
+@pytest.mark.parametrize(("milestone", "number"), MOMENTS)
+def test_kill_9(world: World, milestone: str, number: int) -> None:
+    world.locked("deb:greet", *(f"deb:part{part}" for part in range(4)))
+    world.program = (sys.executable, str(DRIVERS / "killed_program.py"), milestone, str(number))
+    world.call("realise", code=-signal.SIGKILL)
+    world.program = (str(fault_world.PROGRAM),)
+    world.completes("greet", "words", "shell", "part0", "part3")
+    assert list((world.cache / "partial").iterdir()) == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("milestone", "number"), [("chunk-compiled", 1), ("chunk-compiled", 3)])
+def test_kill_9_while_compiling(world: World, milestone: str, number: int) -> None:
+    world.manifest("pypi:greeting")
+    world.document("lock")
+    world.program = (sys.executable, str(DRIVERS / "killed_program.py"), milestone, str(number))
+    world.call("realise", code=-signal.SIGKILL)
+    world.program = (str(fault_world.PROGRAM),)
+    world.completes("greeting", "phrase")
+
+
+def test_two_hundred_at_once(world: World) -> None:
+    directories = [world.root / f"environment{number}" for number in range(6)]
+    for number, directory in enumerate(directories):
+        directory.mkdir()
+        world.manifest(*(f"deb:part{(number * 3 + part) % 24}" for part in range(9)), directory=directory)
+        world.document("lock", "-e", str(directory))
+    world.program = (sys.executable, str(DRIVERS / "many_programs.py"))
+    statuses = json.loads(world.call("200", *map(str, directories)))
+    assert statuses == [0] * 200
+    world.assert_tidy()
+    asked = [path for path in world.site.asked if "/pool/" in path]
+    assert len(asked) == len(set(asked)) == 24, "each package was fetched once"
+    world.program = (str(fault_world.PROGRAM),)
+    for directory in directories:
+        assert world.document("realise", "-e", str(directory))["made"] == 0
