@@ -74,6 +74,7 @@ def test_a_signal_in_the_middle_of_locking(world: World, part: str, number: int)
     world.document("lock")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("milestone", "number"), MOMENTS)
 def test_kill_9(world: World, milestone: str, number: int) -> None:
     world.locked("deb:greet", *(f"deb:part{part}" for part in range(4)))
@@ -95,6 +96,7 @@ def test_kill_9_while_compiling(world: World, milestone: str, number: int) -> No
     world.completes("greeting", "phrase")
 
 
+@pytest.mark.integration
 def test_two_hundred_at_once(world: World) -> None:
     directories = [world.root / f"environment{number}" for number in range(6)]
     for number, directory in enumerate(directories):
