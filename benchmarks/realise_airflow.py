@@ -2,8 +2,9 @@
 
 Both start with nothing: no cache, no store; both fetch from the same index. Twice for ours: the same work as uv does,
 for an interpreter that is on the machine already (another environment has brought the Debian packages); and all of it,
-where the Debian packages are fetched, unpacked and compiled as well, which uv has no part in. Every round has directories of its own, and
-all are removed at the end: ext4 looks at recently deleted inodes whenever it makes one, which would slow the next.
+where the Debian packages are fetched, unpacked and compiled as well, which uv has no part in. Every round has
+directories of its own, and all are removed at the end: ext4 looks at recently deleted inodes whenever it makes one,
+which would slow the next.
 """
 
 from __future__ import annotations
