@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from breakbulk.cli.start import like_the_command
 from breakbulk.environment import launching, services
 from breakbulk.errors import BreakbulkError
 from breakbulk.manifest.decoding import decode
@@ -54,4 +55,4 @@ if __name__ == "__main__":
     except BreakbulkError as error:
         print(json.dumps(error.as_dict()), file=sys.stderr)
         status = error.exit_code
-    sys.exit(status)
+    sys.exit(like_the_command(status))

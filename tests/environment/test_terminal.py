@@ -67,6 +67,12 @@ class Screen:
 @pytest.fixture
 def outer(runner):
     """Return an interactive shell of this machine."""
+    with shell_on_a_screen(runner) as screen:
+        yield screen
+
+
+@contextlib.contextmanager
+def shell_on_a_screen(runner):
     screen = Screen(["bash", "--norc", "--noprofile", "-i"], runner.variables() | {"PS1": "$ "}, runner.project)
     screen.type("stty -echo; PS1='OUTER> '; bind 'set enable-bracketed-paste off'\n")
     screen.expect("OUTER> ")
@@ -90,14 +96,16 @@ def test_interrupt_reaches_the_command_once(outer, runner):
     outer.expect("OUTER> ")
 
 
-def test_interrupted_command_ends_a_script_around_it(outer, runner):
-    script = f"for i in 1 2; do {launch(runner, 'bash', '-c', 'echo started; sleep 100')}; done; echo not reached"
-    outer.type(f"bash -c {shlex.quote(script)}; echo outer=$?\n")
-    outer.expect("started")
-    outer.type("\x03")
-    outer.expect("started|outer=")
-    outer.type("\x03")
-    outer.expect(r"OUTER> ")
+def test_interrupted_command_ends_a_script_around_it(one_runner):  # an ordinary user may send root's script no signal
+    sleep = launch(one_runner, "bash", "-c", "echo started-$((6 * 7)); sleep 100")  # as readline shows what is typed
+    script = f"for i in 1 2; do {sleep}; done; echo not-$((1 + 1))-reached"
+    with shell_on_a_screen(one_runner) as outer:
+        outer.type(f"bash -c {shlex.quote(script)}\n")
+        outer.expect("started-42")
+        outer.type("\x03")
+        assert outer.expect("started-42|not-2-reached|OUTER> ")[0] == "OUTER> "
+        outer.type("echo outer=$?\n")
+        outer.expect("outer=130")
 
 
 def test_stop_and_continue_as_a_job(outer, runner):

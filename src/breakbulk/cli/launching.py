@@ -38,7 +38,7 @@ def launched(
         )
     if invocation.json:
         seconds = round(time.monotonic() - started, 3)
-        invocation.print_json({"command": command, "exit_code": status, "seconds": seconds})
+        invocation.print_json({"command": command, "exit_code": int(status), "seconds": seconds})
     return status
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
-__all__ = ["main"]
+__all__ = ["like_the_command", "main"]
 
 
 def main() -> int:
@@ -21,7 +22,19 @@ def main() -> int:
 
             return fail(sys.argv[1:], error)
         if status is not None:
-            return status
+            return like_the_command(status)
     from breakbulk.cli.main import main as whole
 
-    return whole()
+    return like_the_command(whole())
+
+
+def like_the_command(status: int) -> int:
+    """Return the status; where Control-C ended the command, end by it as well, so that a script around us stops too.
+
+    A shell that waits for us goes on with its script when we end by ourselves, whatever our status.
+    """
+    if getattr(status, "signal", None) == signal.SIGINT:
+        sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+    return status

@@ -18,8 +18,8 @@ from breakbulk.reporting import Reporter
 __all__ = ["Attendance"]
 
 _KEYS = {signal.SIGINT, signal.SIGQUIT}
-_KILLED = 128 + signal.SIGKILL
-"""The status of a run whose process 1 was killed, and could not tell any more."""
+_KILLED: Message = {"exited": 128 + signal.SIGKILL, "signal": signal.SIGKILL}
+"""The outcome of a run whose process 1 was killed, and could not tell any more."""
 
 
 class Attendance:
@@ -48,21 +48,23 @@ class Attendance:
         self._reporter = reporter
         self._on_settled = on_settled
         self._passed_on: set[int] = set()
-        self._outcome: Message = {"exited": _KILLED}
+        self._outcome = _KILLED
         self._child_ended = False
         self._reactor = Reactor(signal_descriptor, adopts=False)
         self._reactor.on_signal = self._pass_on
         self._reactor.watch(channel.incoming, self._take_messages)
 
-    def wait(self, child: int) -> int:
+    def wait(self, child: int) -> signals.ExitStatus:
         """Wait for `child`, the process between; return the command's status, or raise what kept it from running."""
         self._reactor.expect(child, self._take_end)
         self._reactor.run_until(lambda: self._child_ended and self._channel.ended)
         if "error" in self._outcome:
             raise rebuilt(self._outcome["error"])
-        status: int = self._outcome["exited"]
-        self._share_key(status - 128)
-        return status
+        ended_by = self._outcome["signal"]
+        if ended_by is None:
+            return signals.ExitStatus(self._outcome["exited"])
+        self._share_key(ended_by)
+        return signals.ExitStatus.of_signal(ended_by)
 
     def _share_key(self, number: int) -> None:
         """Where the command alone had the terminal, let make or a script around us end by the same key."""

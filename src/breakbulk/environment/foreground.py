@@ -16,6 +16,7 @@ from breakbulk.environment import signals
 from breakbulk.environment.channel import Channel
 from breakbulk.environment.lookup import unexecutable
 from breakbulk.environment.reactor import Reactor
+from breakbulk.environment.signals import ExitStatus
 
 __all__ = ["Foreground", "Interrupted"]
 
@@ -57,11 +58,11 @@ class Foreground:
         self._own_job = own_job
         self._has_terminal = has_terminal
         self._child: int | None = None
-        self._status = 0
+        self._status = ExitStatus()
         self.interrupted: int | None = None
         """The last signal that came while no program was running and that would have ended one."""
 
-    def run(self, argv: Sequence[str], environment: Mapping[str, str], *, name: str | None = None) -> int:
+    def run(self, argv: Sequence[str], environment: Mapping[str, str], *, name: str | None = None) -> ExitStatus:
         """Run the program `argv[0]` to its end and return its status as a shell gives it.
 
         Args:
@@ -146,4 +147,4 @@ class Foreground:
             self._channel.send({"stopped": os.WSTOPSIG(status)})
             return
         self._child = None
-        self._status = signals.status_code(status)
+        self._status = ExitStatus.of_wait(status)

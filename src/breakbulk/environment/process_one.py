@@ -19,11 +19,12 @@ import msgspec
 
 from breakbulk.environment import hooks, mounting, shells, signals
 from breakbulk.environment.activation import variables
-from breakbulk.environment.channel import Channel, as_message, unforeseen
+from breakbulk.environment.channel import Channel, Message, as_message, unforeseen
 from breakbulk.environment.foreground import Foreground, Interrupted
 from breakbulk.environment.identity import ensure_known
 from breakbulk.environment.lookup import find_program
 from breakbulk.environment.reactor import Reactor
+from breakbulk.environment.signals import ExitStatus
 from breakbulk.environment.specification import Launch
 from breakbulk.environment.visibility import View
 from breakbulk.errors import BreakbulkError
@@ -74,13 +75,17 @@ def serve(birth: Birth) -> None:
         supervisor = _preload(birth.launch)
         mounting.enter(birth.launch.lowers, birth.view, user=birth.user, pts=birth.pts)
         _settle_in(birth)
-        birth.channel.send({"exited": _Run(birth, supervisor).carry_out()})
+        birth.channel.send(_told(_Run(birth, supervisor).carry_out()))
     except BreakbulkError as error:
         birth.channel.send({"error": as_message(error)})
     except Interrupted as interrupted:
-        birth.channel.send({"exited": 128 + interrupted.number})
+        birth.channel.send(_told(ExitStatus.of_signal(interrupted.number)))
     except BaseException as error:  # noqa: BLE001 - a forked child must not run its parent's code
         birth.channel.send({"error": unforeseen(error)})
+
+
+def _told(status: ExitStatus) -> Message:
+    return {"exited": int(status), "signal": status.signal}
 
 
 def _preload(launch: Launch) -> type[Supervisor] | None:
@@ -122,7 +127,7 @@ class _Run:
             self._reactor, birth.channel, birth.mask, own_job=birth.own_job, has_terminal=birth.has_terminal
         )
 
-    def carry_out(self) -> int:
+    def carry_out(self) -> ExitStatus:
         """Activate, start services, run the command, and take all of it down again in reverse."""
         hook = self._launch.manifest.hook
         environment = variables(self._launch, self._home, _cache(self._launch))
@@ -134,7 +139,7 @@ class _Run:
             if hook.on_deactivate and self._foreground.interrupted is None:
                 self._deactivate(hook.on_deactivate, environment)
 
-    def _run_with_services(self, environment: Mapping[str, str]) -> int:
+    def _run_with_services(self, environment: Mapping[str, str]) -> ExitStatus:
         if self._supervisor is None:
             return self._run_command(environment)
         with self._supervisor(self._reactor, self._launch, environment, self._mask, self._tell) as supervisor:
@@ -145,13 +150,13 @@ class _Run:
             supervisor.raise_failure(self._launch.services)
             return self._run_command(environment)
 
-    def _keep(self, supervisor: Supervisor) -> int:
+    def _keep(self, supervisor: Supervisor) -> ExitStatus:
         """Look after services that outlive their caller, until they are told to stop."""
         self._channel.send({"settled": supervisor.failure(self._launch.services)})
         self._wait(lambda: supervisor.dismissed)
-        return 0
+        return ExitStatus()
 
-    def _run_command(self, environment: Mapping[str, str]) -> int:
+    def _run_command(self, environment: Mapping[str, str]) -> ExitStatus:
         if self._launch.command is None:
             shell = shells.prepare(self._launch, environment)
             return self._foreground.run(shell.argv, shell.environment)

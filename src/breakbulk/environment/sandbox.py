@@ -18,6 +18,7 @@ from breakbulk.environment import passage, signals
 from breakbulk.environment.attendance import Attendance
 from breakbulk.environment.channel import Channel, Message
 from breakbulk.environment.process_one import Birth
+from breakbulk.environment.signals import ExitStatus
 from breakbulk.environment.specification import Launch
 from breakbulk.environment.terminal import Terminal
 from breakbulk.environment.visibility import view
@@ -27,7 +28,7 @@ from breakbulk.store import namespaces
 __all__ = ["run"]
 
 
-def run(launch: Launch, reporter: Reporter = SILENT, on_settled: Callable[[Message], None] | None = None) -> int:
+def run(launch: Launch, reporter: Reporter = SILENT, on_settled: Callable[[Message], None] | None = None) -> ExitStatus:
     """Run the command and return its exit status: as a shell gives it, so 128 and the number for a signal.
 
     Args:

@@ -11,11 +11,11 @@ import os
 import signal
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from breakbulk.store import linux
 
-__all__ = ["FORWARDED", "HELD", "Arrived", "Mask", "as_program_expects", "held", "read", "status_code"]
+__all__ = ["FORWARDED", "HELD", "Arrived", "ExitStatus", "Mask", "as_program_expects", "held", "read", "status_code"]
 
 FORWARDED = frozenset(
     {
@@ -79,6 +79,29 @@ def as_program_expects(mask: Mask) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
+class ExitStatus(int):
+    """An exit status as a shell gives it: the exit code, or 128 and the number of the signal that ended the program.
+
+    Attributes:
+        signal: That signal, None where the program ended itself, though it be with such a number.
+
+    """
+
+    signal: int | None = None
+
+    @classmethod
+    def of_wait(cls, status: int) -> Self:
+        """Return what a wait status says, see wait(2)."""
+        return cls(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else cls.of_signal(os.WTERMSIG(status))
+
+    @classmethod
+    def of_signal(cls, number: int) -> Self:
+        """Return the status of a program that a signal ended."""
+        status = cls(128 + number)
+        status.signal = number
+        return status
+
+
 def status_code(status: int) -> int:
-    """Return a wait status as a shell gives it: the exit code, or 128 and the signal's number."""
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    """Return a wait status as a shell gives it, a number for messages."""
+    return int(ExitStatus.of_wait(status))
