@@ -82,8 +82,8 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One path of an unpacked tree.
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One path of an unpacked tree. There are tens of thousands, and none refers to another: no garbage to look for.
 
     `content` tells equal entries from different ones: SHA-256 of a file, target of a symbolic link, "" of a directory.
     `mode` holds permission bits with setuid, setgid and sticky, as the archive has them.

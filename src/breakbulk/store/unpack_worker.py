@@ -8,6 +8,7 @@ to standard error.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -25,6 +26,7 @@ def main() -> int:
         sys.path += [path for path in pickle.load(orders) if path not in sys.path]  # noqa: S301 - from our parent
         _end_with(int(sys.argv[1]))
         os.umask(0o022)
+        gc.disable()  # a listing is thousands of objects without a cycle among them, not worth looking through
         while True:
             order = pickle.load(orders)  # noqa: S301 - from our parent
             pickle.dump(_answer(*order), answers, protocol=pickle.HIGHEST_PROTOCOL)
