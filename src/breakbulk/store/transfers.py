@@ -325,6 +325,8 @@ def _cause(error: Exception) -> str:
 def _not_fetched(package: Package, failures: list[tuple[str, _NextPlaceError]]) -> BreakbulkError:
     why = "; ".join(f"{place} {failure}" for place, failure in failures) or "no place is known to have it"
     identifiers = {failure.integrity for _, failure in failures}
+    own = package.ecosystem == "archive"
+    change = "correct `sha256` in the manifest" if own else f"`breakbulk lock --upgrade {package.name}`"
     for identifier in ("digest-mismatch", "download-truncated"):
         if identifier in identifiers:
             return IntegrityError(
@@ -332,7 +334,7 @@ def _not_fetched(package: Package, failures: list[tuple[str, _NextPlaceError]]) 
                 identifier=identifier,
                 where=package.id,
                 why=f"{why}; the lock says {package.size} bytes with SHA-256 {package.sha256}",
-                hint=f"ask who runs the index; if the change is wanted, `breakbulk lock --upgrade {package.name}`",
+                hint=f"ask who serves it; if the change is wanted, {change}",
             )
     return NetworkError(
         f"{package.file} cannot be downloaded",
