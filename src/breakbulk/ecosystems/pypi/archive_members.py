@@ -1,4 +1,4 @@
-"""The members of a wheel on disk, read as fast as zlib gives them.
+"""The members of a wheel on disk, read as fast as they can be inflated (ISA-L does it in half of zlib's time).
 
 A wheel is a zip file of which only a part of the format is used: stored and deflated members, no encryption.
 Members are taken from the archive mapped into memory by what the central directory says; whatever the two
@@ -15,11 +15,13 @@ import mmap
 import stat
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from isal import isal_zlib as zlib
+from isal.igzip_lib import IsalError
 
 from breakbulk.ecosystems.extraction.names import member_path, refusal
 from breakbulk.ecosystems.extraction.rules import STRANGER
@@ -141,7 +143,7 @@ class ArchiveMembers:
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             data = stream.decompress(packed, info.file_size + 1)  # one more shows a member that is too long
-        except zlib.error as error:
+        except IsalError as error:
             raise self._damaged(f"a member cannot be unpacked: {error}", info.filename) from error
         if len(data) != info.file_size or not stream.eof:
             raise self._damaged("the size of a member is not the promised one", info.filename)
@@ -155,7 +157,7 @@ class ArchiveMembers:
             while packed and not stream.eof:
                 try:
                     data = stream.decompress(packed, _PIECE_BYTES)
-                except zlib.error as error:
+                except IsalError as error:
                     raise self._damaged(f"a member cannot be unpacked: {error}", info.filename) from error
                 left -= len(data)
                 if left < 0:
