@@ -53,18 +53,22 @@ BASE_PACKAGES = (
     "coreutils",
     "dash",
     "debianutils",
+    "diffutils",
     "findutils",
     "grep",
     "gzip",
     "hostname",
     "libc-bin",
+    "ncurses-base",
     "netbase",
     "sed",
     "tar",
     "tzdata",
+    "util-linux",
 )
 """What every environment has unless `options.base` is `none`: enough for hooks, TLS, time zones, `kubectl exec` and
-`kubectl cp`."""
+`kubectl cp`, and what programs of Debian packages expect without saying so (`su`, `getopt`): there it is
+Essential."""
 
 PYTHON_PACKAGES = ("python3", "libexpat1", "libgcc-s1", "libstdc++6", "zlib1g")
 """What an environment with wheels has: the interpreter, and the libraries that a manylinux wheel may expect of any

@@ -143,7 +143,7 @@ class ArchiveMembers:
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             data = stream.decompress(packed, info.file_size + 1)  # one more shows a member that is too long
-        except IsalError as error:
+        except IsalError as error:  # type: ignore[misc]  # its stub says less than it is
             raise self._damaged(f"a member cannot be unpacked: {error}", info.filename) from error
         if len(data) != info.file_size or not stream.eof:
             raise self._damaged("the size of a member is not the promised one", info.filename)
@@ -157,7 +157,7 @@ class ArchiveMembers:
             while packed and not stream.eof:
                 try:
                     data = stream.decompress(packed, _PIECE_BYTES)
-                except IsalError as error:
+                except IsalError as error:  # type: ignore[misc]  # its stub says less than it is
                     raise self._damaged(f"a member cannot be unpacked: {error}", info.filename) from error
                 left -= len(data)
                 if left < 0:
