@@ -46,9 +46,9 @@ def test_a_signal_in_the_middle_of_realising(world: World, number: int, error: s
     with world.start("realise", "--json") as started:
         assert stalled.reached.wait(30)
         started.send_signal(number)
-        printed, _ = started.communicate(timeout=30)
+        printed, said = started.communicate(timeout=30)
     stalled.go_on()
-    assert json.loads(printed)["error"] == error
+    assert json.loads(printed)["error"] == error, said
     assert started.returncode == fault_world.documented_errors()[error]
     world.assert_tidy()
     world.site.faults.clear()
@@ -64,10 +64,10 @@ def test_a_signal_in_the_middle_of_locking(world: World, part: str, number: int)
         assert stalled.reached.wait(30)
         began = time.monotonic()
         started.send_signal(number)
-        printed, _ = started.communicate(timeout=30)
+        printed, said = started.communicate(timeout=30)
     stalled.go_on()
     assert time.monotonic() - began < 3, "it waits for the mirror, which has 5 s"
-    assert started.returncode == 128 + number, printed
+    assert started.returncode == 128 + number, printed + said
     assert not world.lock.exists()
     world.assert_tidy()
     world.site.faults.clear()

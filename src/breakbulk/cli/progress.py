@@ -200,8 +200,9 @@ class Progress:
     def _start(self) -> None:
         if self._thread is None:
             self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._keep_painting, args=(self._stop,), daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._keep_painting, args=(self._stop,), daemon=True)
+            thread.start()
+            self._thread = thread  # only now: whoever closes meanwhile can join it
 
     def _keep_painting(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval_s):

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 __all__ = ["side_by_side"]
 
+_WAKE_S = 0.2
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,7 +35,8 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], *, threa
         waiting.put((item, futures[-1]))
     for _ in range(min(threads, len(futures))):
         threading.Thread(target=_serve, args=(work, waiting, futures), daemon=True).start()
-    wait(futures)
+    while wait(futures, _WAKE_S).not_done:
+        pass  # a signal that came in the moment before the wait is seen when it ends
     failed = [future for future in futures if not future.cancelled() and future.exception()]
     return [future.result() for future in failed or futures]
 

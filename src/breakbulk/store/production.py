@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from breakbulk.store.unpacking import Unpacks, open_unpacker, unpack_here
 __all__ = ["Interpreter", "Production"]
 
 _SMALL_BYTES = 256 * 1024  # of archives: a worker starts in the time it takes to unpack so much
+_WAKE_S = 0.5
 _COMMIT_EVERY_S = 2.0  # the disk writes while the cores compile, and a crash loses little
 
 
@@ -118,8 +119,9 @@ class Production:
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
             while self._left:
-                handle, job, future = self._events.get()
-                handle(job, future.result())
+                with suppress(queue.Empty):  # a signal that came in the moment before the wait is seen when it ends
+                    handle, job, future = self._events.get(timeout=_WAKE_S)
+                    handle(job, future.result())
         except CancelledError as error:  # a crew was closed under us, which only run itself does
             raise AssertionError from error
         except OSError as error:
