@@ -1,12 +1,18 @@
 """What all tests share: a cache outside the tree, settings that never touch the user's store, and no hidden skips."""
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from breakbulk.settings import Settings
+
+# A shell that starts something in the background has it ignore these, and so would every program the tests start.
+for ignored in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
 
 CACHE = Path(os.environ.get("BREAKBULK_TEST_CACHE", Path.home() / ".cache" / "breakbulk-tests"))
 
