@@ -70,7 +70,8 @@ class Crew(Generic[Worker]):
             for worker in self._workers:
                 worker.abandon()  # type: ignore[attr-defined] # whoever asks for it has such workers
         for thread in self._threads:
-            thread.join(patience_s)
+            if thread.ident is not None:  # a signal may come between a thread's making and its start
+                thread.join(patience_s)
 
     def _serve(self) -> None:
         ended = False
