@@ -6,14 +6,13 @@ was never touched, and the user is told so.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from breakbulk.cli.differing import difference_document, difference_text
 from breakbulk.cli.invocation import Invocation
 from breakbulk.errors import BreakbulkError, ManifestError
+from breakbulk.lock.replacing import replace_file
 
 if TYPE_CHECKING:
     from breakbulk.library import Environment, Locked
@@ -74,17 +73,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a manifest in one step, keeping the mode it has; raise `ManifestError` when it cannot be written."""
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), mode)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(path, text.encode(), mode)
     except OSError as error:
         raise ManifestError(
             "the manifest cannot be written",

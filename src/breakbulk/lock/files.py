@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import msgspec
 
 from breakbulk.errors import LockError
 from breakbulk.lock.model import LOCK_VERSION, Lock
+from breakbulk.lock.replacing import replace_file
 
 __all__ = ["LOCK_FILE", "decode_lock", "encode_lock", "identity", "read_lock", "write_lock"]
 
@@ -98,23 +98,11 @@ def write_lock(path: Path, lock: Lock) -> bool:
         LockError: `lock-not-writable`.
 
     """
-    import tempfile
-
     data = encode_lock(lock)
     try:
         if path.exists() and path.read_bytes() == data:
             return False
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(path, data, 0o666 & ~_umask())
     except OSError as error:
         raise LockError(
             "the lock cannot be written",
