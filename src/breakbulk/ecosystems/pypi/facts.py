@@ -160,7 +160,7 @@ def _member(info: zipfile.ZipInfo) -> Member:
 
 
 def _cache_path(wheel: Wheel, settings: Settings) -> Path:
-    return settings.cache / "wheels" / wheel.sha256[:2] / f"{wheel.sha256}.1"
+    return settings.cache / "wheels" / wheel.sha256[:2] / f"{wheel.sha256}.2"
 
 
 def _cached(wheel: Wheel, settings: Settings) -> Facts | None:

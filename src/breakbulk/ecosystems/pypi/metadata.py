@@ -14,10 +14,14 @@ __all__ = ["Metadata", "parse_metadata"]
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """`requires` holds the lines of Requires-Dist; `license` an SPDX expression or, failing that, a few words."""
+    """`requires` holds the lines of Requires-Dist, `extras` those of Provides-Extra.
+
+    `license` is an SPDX expression or, failing that, a few words.
+    """
 
     requires: tuple[str, ...] = ()
     license: str | None = None
+    extras: tuple[str, ...] = ()
 
 
 def parse_metadata(text: str) -> Metadata:
@@ -31,4 +35,5 @@ def parse_metadata(text: str) -> Metadata:
             classifiers=[str(line) for line in message.get_all("Classifier") or ()],
             words=str(message.get("License") or ""),
         ),
+        extras=tuple(str(line) for line in message.get_all("Provides-Extra") or ()),
     )

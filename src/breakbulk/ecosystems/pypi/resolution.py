@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from breakbulk.ecosystems.interface import LocalWheel, Request, Resolution
 from breakbulk.ecosystems.pypi import uv
 from breakbulk.ecosystems.pypi.explanation import explain
+from breakbulk.ecosystems.pypi.extras import check_extras
 from breakbulk.ecosystems.pypi.facts import Facts, Wheel
 from breakbulk.ecosystems.pypi.graph import Edges, edges
 from breakbulk.ecosystems.pypi.locations import remember
@@ -43,7 +44,8 @@ def resolve_requirements(
 
     Raises:
         ManifestError: A descriptor is no requirement (`requirement-invalid`, `version-invalid`).
-        ResolutionError: `resolution-impossible`, `sdist-only`, `no-matching-wheel`, `not-in-snapshot`.
+        ResolutionError: `resolution-impossible`, `sdist-only`, `no-matching-wheel`, `not-in-snapshot`,
+            `extra-unknown`.
         NotFoundError: `pypi-package-unknown`, `constraints-missing`.
         NetworkError: `index-unreachable`, `index-unauthorised`, `offline`.
 
@@ -58,6 +60,7 @@ def resolve_requirements(
     remember((each for each in chosen if not _is_local(each, request.local)), settings)
     wheels = [Wheel(each.name, each.file, each.sha256, each.addresses) for each in chosen]
     facts = read(wheels)
+    check_extras(asked, {each.name: (each.version, facts[each.sha256].metadata) for each in chosen})
     alone = {each.name for each in asked if each.alone}
     requires = {each.name: () if each.name in alone else facts[each.sha256].metadata.requires for each in chosen}
     drawn = edges(requires, asked, target)
