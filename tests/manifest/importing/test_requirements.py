@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from breakbulk.errors import BreakbulkError, ManifestError, NotFoundError
 from breakbulk.manifest.importing import from_requirements
@@ -83,6 +84,64 @@ def test_a_line_that_is_no_requirement_is_named(tmp_path: Path, line: str) -> No
     with pytest.raises(ManifestError) as caught:
         from_requirements(path)
     assert (caught.value.reference, caught.value.where) == ("import-requirement", f"{path}:3")
+
+
+@pytest.mark.parametrize("before", ["rich", "a @ https://h.example/a-1-py3-none-any.whl"])
+def test_a_line_with_a_password_is_refused_without_showing_it(tmp_path: Path, before: str) -> None:
+    (tmp_path / "requirements.txt").write_text(f"{before}\na @ https://me:secret@h.example/a-1-py3-none-any.whl\n")
+    with pytest.raises(ManifestError) as caught:
+        from_requirements(tmp_path / "requirements.txt")
+    assert "h.example" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def installs_of(tmp_path: Path, *lines: str) -> dict[str, object]:
+    (tmp_path / "requirements.txt").write_text("\n".join(lines) + "\n")
+    return dict(parse_manifest(from_requirements(tmp_path / "requirements.txt"), "m").install)
+
+
+def test_spellings_of_one_name_are_one_install_at_the_first_place(tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("foo.bar[b]<3\n")
+    found = installs_of(tmp_path, "Foo_Bar[a]>=1", "rich", "-r more.txt", "foo-bar", "RICH")
+    assert list(found) == ["foo-bar", "rich"]
+    assert found == {"foo-bar": PypiInstall(pypi="Foo_Bar[a,b]<3,>=1"), "rich": PypiInstall(pypi="rich")}
+
+
+def test_markers_keep_lines_apart_and_equal_ones_join_them(tmp_path: Path) -> None:
+    found = installs_of(
+        tmp_path, "a==1; python_version<'3.9'", "a==2; python_version>='3.9'", "A[x] ; python_version>='3.9'"
+    )
+    assert found["a"] == PypiInstall(pypi="a==1; python_version<'3.9'")
+    assert found["a-2"] == PypiInstall(pypi='a[x]==2; python_version >= "3.9"')
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Foo_Bar==1.0", "foo-bar==2.0"),
+        ("a>=3", "a[x]<2"),
+        ("a @ https://x.example/a-1-py3-none-any.whl", "a @ https://x.example/a-2-py3-none-any.whl"),
+    ],
+)
+def test_lines_that_exclude_each_other_are_both_named(tmp_path: Path, first: str, second: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        installs_of(tmp_path, first, "rich", second)
+    path = tmp_path / "requirements.txt"
+    assert (caught.value.reference, caught.value.where) == ("import-contradiction", f"{path}:3")
+    assert f"{first!r} at {path}:1, {second!r} at {path}:3" in str(caught.value.why)
+
+
+@given(st.lists(st.sampled_from(["Foo_Bar", "foo-bar", "foo.bar[x]", "FOO__BAR>=1", "foo-bar[y]<4"]), min_size=1))
+def test_however_often_a_name_is_said_it_is_one_install(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    (install,) = installs_of(tmp_path_factory.getbasetemp(), *lines).values()
+    requirement = Requirement(install.pypi)  # type: ignore[attr-defined]
+    assert requirement.extras == {extra for extra in "xy" if any(f"[{extra}]" in line for line in lines)}
+    assert {str(each) for each in requirement.specifier} == {
+        s for s in (">=1", "<4") if any(s in line for line in lines)
+    }
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

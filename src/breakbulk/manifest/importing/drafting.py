@@ -15,11 +15,12 @@ from breakbulk.manifest.reading import MANIFEST_NAME, parse_manifest
 from breakbulk.manifest.rewriting import statement
 from breakbulk.manifest.schema import Install
 
-__all__ = ["DEFAULT_SUITE", "DEFAULT_SYSTEMS", "Draft", "read_text", "read_toml"]
+__all__ = ["DEFAULT_SUITE", "DEFAULT_SYSTEMS", "Draft", "read_text", "read_toml", "without_credentials"]
 
 DEFAULT_SUITE = "bookworm"
 DEFAULT_SYSTEMS = ("x86_64-linux",)
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _TOML_LINE = re.compile(r"line (\d+)")
 
 
@@ -29,15 +30,20 @@ class Draft:
     def __init__(self, title: str) -> None:
         self._title = title
         self._installs: list[str] = []
-        self._ids: set[str] = set()
+        self._places: dict[str, int] = {}
         self._options: dict[str, Any] = {}
         self._option_comments: list[str] = []
 
-    def install(self, name: str, install: Install) -> None:
-        """Add an install under `name`, or `name-2` where that is taken."""
-        free = next(i for i in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if i not in self._ids)
-        self._ids.add(free)
+    def install(self, name: str, install: Install) -> str:
+        """Add an install under `name`, or `name-2` where that is taken, and return its id."""
+        free = next(i for i in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if i not in self._places)
+        self._places[free] = len(self._installs)
         self._installs.append(statement(free, encode(install)))
+        return free
+
+    def change(self, install_id: str, install: Install) -> None:
+        """Put `install` in the place of the one that has this id."""
+        self._installs[self._places[install_id]] = statement(install_id, encode(install))
 
     def comment(self, text: str) -> None:
         """Add a comment between the installs."""
@@ -95,6 +101,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ManifestError(
             f"{path.name} is not valid TOML", identifier="import-syntax", where=where, why=str(error)
         ) from error
+
+
+def without_credentials(text: str) -> str:
+    """Return a line that may hold addresses as an error may show it."""
+    return _CREDENTIALS.sub("", text)
 
 
 def _printable(text: str) -> str:

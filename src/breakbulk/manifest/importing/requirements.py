@@ -21,8 +21,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from breakbulk.errors import ManifestError, UsageError
-from breakbulk.manifest.importing.drafting import DEFAULT_SUITE, DEFAULT_SYSTEMS, Draft, read_text
-from breakbulk.manifest.schema import PypiInstall
+from breakbulk.manifest.importing.drafting import DEFAULT_SUITE, DEFAULT_SYSTEMS, Draft, read_text, without_credentials
+from breakbulk.manifest.importing.joining import Asked, joined
+from breakbulk.manifest.schema import Install, PypiInstall
 from breakbulk.manifest.specs import parse_spec
 
 __all__ = ["from_requirements"]
@@ -46,8 +47,8 @@ def from_requirements(
 ) -> str:  # fmt: skip
     """Return a manifest, to stand in the directory of the requirements file `path`, that installs the same.
 
-    Raises `NotFoundError` for a file that does not exist, `ManifestError` (`import-requirement`) with file and line
-    for a requirement that cannot be understood.
+    Raises `NotFoundError` for a file that does not exist, `ManifestError` with file and line for a requirement that
+    cannot be understood (`import-requirement`), or that another excludes (`import-contradiction`).
     """
     draft = Draft(f"Made from {path.name}.")
     reader = _Reader(draft, path.parent)
@@ -66,21 +67,24 @@ class _Reader:
         self.constraints: list[str] = []
         self.read_already: set[Path] = set()
         self.said: set[str] = set()
+        self.asked: dict[tuple[str, str, bool], Asked] = {}
+        self.where = ""
 
     def read(self, path: Path) -> None:
         if path.resolve() in self.read_already:
             return
         self.read_already.add(path.resolve())
         for line in _lines(read_text(path)):
+            self.where = f"{path}:{line.number}"
             try:
                 self.take(line.text, path)
             except (UsageError, InvalidRequirement) as error:
                 message = error.message if isinstance(error, UsageError) else str(error).splitlines()[0]
                 raise ManifestError(
-                    f"{line.text!r} is no requirement",
+                    f"{without_credentials(line.text)!r} is no requirement",
                     identifier="import-requirement",
-                    where=f"{path}:{line.number}",
-                    why=message,
+                    where=self.where,
+                    why=without_credentials(message),
                     hint="correct the line, or take it out and install the package afterwards",
                 ) from None
 
@@ -118,8 +122,14 @@ class _Reader:
         if requirement.url and requirement.url.startswith("git+"):
             self.git(requirement.url, name=requirement.name, extras=tuple(sorted(requirement.extras)))
             return
-        spec = parse_spec(f"pypi:{text}")
-        self.draft.install(canonicalize_name(requirement.name), spec.install)
+        asked = Asked(requirement, text, self.where)
+        if before := self.asked.get(asked.key):
+            asked = joined(before, asked)
+            self.draft.change(asked.install, _install(asked))
+        else:
+            name = self.draft.install(canonicalize_name(requirement.name), _install(asked))
+            asked = asked._replace(install=name)
+        self.asked[asked.key] = asked
 
     def path(self, text: str) -> None:
         text = urllib.parse.unquote(text.removeprefix("file://")).partition(";")[0].strip()
@@ -150,6 +160,10 @@ class _Reader:
         if text not in self.said:
             self.said.add(text)
             self.draft.comment(text)
+
+
+def _install(asked: Asked) -> Install:
+    return parse_spec(f"pypi:{asked.text}").install
 
 
 def _lines(text: str) -> Iterator[_Line]:
