@@ -182,7 +182,7 @@ def test_control_c_in_a_real_process(spawn: Call, project: Path, tmp_path: Path)
 
         os.killpg(started.pid, signal.SIGINT)
         _, errors = started.communicate(timeout=30)
-    assert started.returncode == 130
+    assert started.returncode == -signal.SIGINT
     assert "Traceback" not in errors
 
 

@@ -44,7 +44,10 @@ class InternalError(BreakbulkError):
 
 
 class InterruptionError(BreakbulkError):
-    """The user pressed Control-C; what was complete is kept, nothing half-made is left."""
+    """The user pressed Control-C; what was complete is kept, nothing half-made is left.
+
+    The process ends by SIGINT, which a shell shows as 130, so that a script or loop around it stops as well.
+    """
 
     identifier = "interrupted"
     exit_code = 130

@@ -15,7 +15,7 @@ import click
 
 from breakbulk.cli.declaration import Group
 from breakbulk.cli.ending import ending_tidily
-from breakbulk.cli.failures import BROKEN_PIPE, as_error, rendered
+from breakbulk.cli.failures import BROKEN_PIPE, InterruptionError, as_error, rendered
 from breakbulk.cli.invocation import Invocation, abandon_output
 
 __all__ = ["SECTIONS", "fail", "main", "program"]
@@ -140,7 +140,16 @@ def _fail(invocation: Invocation, exception: BaseException) -> int:
         invocation.print_json(error.as_dict())
     else:
         print(rendered(error, invocation.error_style), file=sys.stderr)
-    return error.exit_code
+    return _of_control_c() if isinstance(error, InterruptionError) else error.exit_code
+
+
+def _of_control_c() -> int:
+    """Return the exit code 130 as `start` sees it, which ends the process by the signal."""
+    import signal
+
+    from breakbulk.environment.signals import ExitStatus
+
+    return ExitStatus.of_signal(signal.SIGINT)
 
 
 def fail(argv: Sequence[str], exception: BaseException) -> int:

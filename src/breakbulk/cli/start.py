@@ -10,7 +10,11 @@ __all__ = ["like_the_command", "main"]
 
 
 def main() -> int:
-    """Run the command line of this process and return its exit code."""
+    """Run the command line of this process and return its exit code; where Control-C ended it, do not return."""
+    return like_the_command(_status())
+
+
+def _status() -> int:
     if sys.argv[1:2] == ["run"]:
         from breakbulk.cli.quick import quick_run
         from breakbulk.errors import BreakbulkError
@@ -22,19 +26,19 @@ def main() -> int:
 
             return fail(sys.argv[1:], error)
         if status is not None:
-            return like_the_command(status)
+            return status
     from breakbulk.cli.main import main as whole
 
-    return like_the_command(whole())
+    return whole()
 
 
 def like_the_command(status: int) -> int:
     """Return the status; where Control-C ended the command, end by it as well, so that a script around us stops too.
 
-    A shell that waits for us goes on with its script when we end by ourselves, whatever our status.
+    A shell that waits for us goes on with its script when we end by ourselves, whatever our status. The interpreter
+    ends itself by SIGINT after a `KeyboardInterrupt` that nobody takes, when all that is to be put away has been.
     """
     if getattr(status, "signal", None) == signal.SIGINT:
-        sys.stdout.flush()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)
+        sys.excepthook = lambda *_: None  # what there is to say has been said
+        raise KeyboardInterrupt
     return status
