@@ -47,7 +47,7 @@ reference: setup ## Write docs/reference from the code
 
 requirements: ## Renew tools/requirements.txt (hashes, no addresses)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --extra keyring --group dev --upgrade pyproject.toml --output-file tools/requirements.txt
+	  --extra keyring --extra service --group dev --upgrade pyproject.toml --output-file tools/requirements.txt
 
 clean: ## Remove .venv and caches of tools
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,8 +26,14 @@ def shared_cache() -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, shared_cache: Path) -> Settings:
-    """Settings with a store of the test's own and the shared cache."""
-    return replace(Settings.load(os.environ), store=tmp_path / "store", cache=shared_cache)
+    """Settings with a store, a hub and a configuration of the test's own, and the shared cache."""
+    return replace(
+        Settings.load(os.environ),
+        store=tmp_path / "store",
+        cache=shared_cache,
+        hub=str(tmp_path / "hub"),
+        configuration=tmp_path / "configuration",
+    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,6 +19,7 @@ enter, with their cause kept. This module imports nothing of Breakbulk.
     ├── BuildError                   75   a build back end failed
     ├── ServiceError                 76   a service of the environment failed
     ├── ActivationError              77   a hook failed
+    ├── HubError                     78   a hub that refuses: not permitted, another policy, a later format
     ├── CommandNotExecutableError   126   a command that cannot be executed, as in a shell
     └── CommandNotFoundError        127   a command that is not in the environment, as in a shell
 """
@@ -35,6 +36,7 @@ __all__ = [
     "CommandNotExecutableError",
     "CommandNotFoundError",
     "ConflictError",
+    "HubError",
     "IntegrityError",
     "LockError",
     "ManifestError",
@@ -188,6 +190,13 @@ class ActivationError(BreakbulkError):
 
     identifier = "activation-failed"
     exit_code = 77
+
+
+class HubError(BreakbulkError):
+    """A hub refuses what is asked of it: credentials, its policy, a format that is newer than this program."""
+
+    identifier = "hub-refused"
+    exit_code = 78
 
 
 class CommandNotExecutableError(BreakbulkError):

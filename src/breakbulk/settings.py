@@ -49,6 +49,22 @@ class Settings:
     apt_directory: Path = _setting(
         "BREAKBULK_APT", "Where apt is configured: sources, keyrings, credentials; `/etc/apt`"
     )
+    configuration: Path = _setting(
+        "BREAKBULK_CONFIGURATION",
+        "Directory of `config.toml`, signing keys, trusted keys and credentials. For root `/etc/breakbulk`, otherwise "
+        "`breakbulk` in the user's configuration directory",
+    )
+    hub: str = _setting(
+        "BREAKBULK_HUB",
+        "Address of the hub: a directory, `file://`, `s3://`, `gs://`, `az://` or `https://`. By default `hub` in "
+        "`config.toml`, else a directory: for root `/var/lib/breakbulk-hub`, otherwise `breakbulk-hub` in the user's "
+        "data directory",
+    )
+    require_signatures: bool | None = _setting(
+        "BREAKBULK_REQUIRE_SIGNATURES",
+        "`1` refuses every environment of a hub that no trusted key has signed; by default `require-signatures` in "
+        "`config.toml`, else `0`",
+    )
     environment: Mapping[str, str] = field(
         metadata={"meaning": "The process's environment, as tools like uv need it for indices, proxies and credentials"}
     )
@@ -69,8 +85,22 @@ class Settings:
             timeout_s=_number(environment, "BREAKBULK_TIMEOUT", 30.0, least=0.1),
             retries=int(_number(environment, "BREAKBULK_RETRIES", 5, least=1)),
             apt_directory=_path(environment, "BREAKBULK_APT", Path("/etc/apt")),
+            configuration=_path(
+                environment,
+                "BREAKBULK_CONFIGURATION",
+                Path("/etc/breakbulk") if root else _user_directory(environment, "configuration"),
+            ),
+            hub=environment.get("BREAKBULK_HUB", ""),
+            require_signatures=_flag(environment, "BREAKBULK_REQUIRE_SIGNATURES"),
             environment=dict(environment),
         )
+
+    @property
+    def default_hub(self) -> Path:
+        """The directory that is the hub where none is configured."""
+        if os.geteuid() == 0:
+            return Path("/var/lib/breakbulk-hub")
+        return _user_directory(self.environment, "data").with_name("breakbulk-hub")
 
     @classmethod
     def documented(cls) -> list[tuple[str, str]]:
@@ -79,8 +109,12 @@ class Settings:
 
 
 def _user_directory(environment: Mapping[str, str], kind: str) -> Path:
-    """Return the user's data or cache directory after the XDG Base Directory specification."""
-    variable, fallback = {"data": ("XDG_DATA_HOME", ".local/share"), "cache": ("XDG_CACHE_HOME", ".cache")}[kind]
+    """Return the user's data, cache or configuration directory after the XDG Base Directory specification."""
+    variable, fallback = {
+        "data": ("XDG_DATA_HOME", ".local/share"),
+        "cache": ("XDG_CACHE_HOME", ".cache"),
+        "configuration": ("XDG_CONFIG_HOME", ".config"),
+    }[kind]
     configured = environment.get(variable, "")
     base = (
         Path(configured) if configured.startswith("/") else Path(environment.get("HOME", "~")).expanduser() / fallback
@@ -95,6 +129,16 @@ def _path(environment: Mapping[str, str], variable: str, default: Path) -> Path:
     if not value.startswith("/"):
         raise UsageError(f"{variable} is not an absolute path", where=f"{variable}={value}", hint="give the whole path")
     return Path(value)
+
+
+def _flag(environment: Mapping[str, str], variable: str) -> bool | None:
+    value = environment.get(variable)
+    if not value:
+        return None
+    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if value.lower() not in known:
+        raise UsageError(f"{variable} is neither 1 nor 0", where=f"{variable}={value}")
+    return known[value.lower()]
 
 
 def _number(environment: Mapping[str, str], variable: str, default: float, *, least: float) -> float:

@@ -19,6 +19,7 @@ from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.cli.progress import Progress
+    from breakbulk.hub.hub import Hub
     from breakbulk.library import Environment
     from breakbulk.reporting import Task, Unit
 
@@ -83,6 +84,13 @@ class Invocation:
         from breakbulk.library import Environment
 
         return Environment.open(self.directory or Path(), self.settings, self, frozen=frozen)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """The configured hub."""
+        from breakbulk.hub.opening import open_hub
+
+        return open_hub(self.settings)
 
     def show(self, document: Any, text: Text) -> None:
         """Print what the user asked to see: the document with `--json`, else the text."""

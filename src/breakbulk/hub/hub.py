@@ -1,0 +1,276 @@
+"""Environments of a hub: their changes, their generations, and the one step that publishes.
+
+Guarantees: a change is there whole or not at all, and one conditional create allots its number, so that of any
+number of pushers each gets a generation of its own and none is lost; whoever is killed leaves objects nobody refers
+to, never a reference to what is not there. Nothing is cached: what is read is what the hub says now.
+
+Trust is decided above, in `trust`: what comes out of here is well-formed, not vouched for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from breakbulk.errors import HubError, IntegrityError, NotFoundError
+from breakbulk.hub.layout import change_key, changes_prefix, digest_key, journal_key, object_key
+from breakbulk.hub.names import Reference
+from breakbulk.hub.objects import Objects
+from breakbulk.hub.records import (
+    Blob,
+    Change,
+    PreparedSet,
+    Recorded,
+    Signature,
+    decode_recorded,
+    encode_change,
+    encode_envelope,
+)
+from breakbulk.lock.files import decode_lock, identity
+from breakbulk.lock.model import Lock
+
+__all__ = ["Hub", "Signer", "nobody"]
+
+Signer = Callable[[bytes], tuple[Signature, ...]]
+"""Signs a payload: gives no signature, one, or several."""
+
+_TRIES = 500  # of allotting one number; fifty pushers at once need fifty at worst
+_PAUSE_S = 0.01
+_PAUSE_MAX_S = 0.5
+_READERS = 16
+
+
+def nobody(_payload: bytes) -> tuple[Signature, ...]:
+    """Sign nothing."""
+    return ()
+
+
+class Hub:
+    """The environments in one place. May be used from several threads.
+
+    Args:
+        objects: The place.
+        pause: Waits the seconds it is given, between tries.
+
+    """
+
+    def __init__(self, objects: Objects, pause: Callable[[float], object] = time.sleep) -> None:
+        self.objects = objects
+        self._pause = pause
+
+    @property
+    def url(self) -> str:
+        """The address, without credentials."""
+        return self.objects.url
+
+    def last_number(self, environment: str) -> int:
+        """Return the number of the newest change of `owner/name`, 0 when there is no such environment."""
+        return max(self._numbers(environment), default=0)
+
+    def recorded(self, environment: str, number: int) -> Recorded:
+        """Return change `number`; raise `IntegrityError` `change-damaged`, `NotFoundError` when there is none."""
+        key = change_key(environment, number)
+        return decode_recorded(self.objects.get(key), f"{self.url}/{key}", environment=environment, number=number)
+
+    def current(self, environment: str) -> Recorded | None:
+        """Return the newest change, whose generation is live; None when there is no such environment."""
+        number = self.last_number(environment)
+        return self.recorded(environment, number) if number else None
+
+    def history(self, environment: str) -> tuple[Recorded, ...]:
+        """Return all changes, oldest first.
+
+        Raises:
+            NotFoundError: `environment-unknown`.
+            IntegrityError: `history-broken`, a change is missing or is not the one that its successor followed.
+
+        """
+        last = self.last_number(environment)
+        if not last:
+            raise self._unknown(environment)
+        with ThreadPoolExecutor(_READERS) as readers:
+            changes = tuple(readers.map(lambda number: self.recorded(environment, number), range(1, last + 1)))
+        for before, after in itertools.pairwise(changes):
+            if after.change.parent != before.sha256:
+                raise _broken(environment, after.change.number)
+        return changes
+
+    def resolve(self, reference: Reference) -> Recorded:
+        """Return the change that says what `reference` is: the newest one, or the push of the generation it names.
+
+        Raises:
+            NotFoundError: `environment-unknown`, `generation-unknown`.
+            IntegrityError: `change-damaged`; `digest-mismatch` when number and digest are two different environments.
+
+        """
+        current = self.current(reference.environment)
+        if current is None:
+            raise self._unknown(reference.environment)
+        if reference.generation is not None:
+            found = self._pushed(current, reference.generation)
+        elif reference.digest is not None:
+            found = self._with_digest(current, reference.digest)
+        else:
+            found = current
+        if reference.digest is not None and found.change.digest != reference.digest:
+            raise IntegrityError(
+                f"generation {found.change.generation} of {reference.environment} has another digest",
+                where=str(reference),
+                why=f"its digest is {found.change.digest}",
+                hint="leave out the number or the digest",
+            )
+        return found
+
+    def blob(self, blob: Blob) -> bytes:
+        """Return the bytes of an object, compared with its digest; raise `IntegrityError` `digest-mismatch`."""
+        key = object_key(blob.sha256)
+        data = self.objects.get(key, limit_bytes=blob.size)
+        found = hashlib.sha256(data).hexdigest()
+        if found != blob.sha256:
+            raise IntegrityError(
+                "an object of the hub is not what its name says",
+                where=f"{self.url}/{key}",
+                why=f"it has {len(data)} bytes with SHA-256 {found}",
+                hint="`breakbulk hub check` tells which environments need it; push one of them again, or mirror it",
+            )
+        return data
+
+    def lock(self, change: Change) -> Lock:
+        """Return the lock of a change; raise `IntegrityError` when it is not the one of the environment's digest."""
+        where = f"{change.environment}:{change.generation}"
+        lock = decode_lock(self.blob(change.lock), where)
+        if identity(lock) != change.digest:
+            raise IntegrityError(
+                "the lock is not that of the environment", where=where, why=f"it is that of {identity(lock)}"
+            )
+        return lock
+
+    def prepared(self, change: Change, system: str) -> PreparedSet:
+        """Return the prepared packages of a system, none where it was pushed without."""
+        blob = change.prepared.get(system)
+        if blob is None:
+            return PreparedSet(packages={})
+        try:
+            return msgspec.json.decode(self.blob(blob), type=PreparedSet)
+        except msgspec.MsgspecError as error:
+            raise IntegrityError(
+                "the list of prepared packages is damaged",
+                identifier="object-damaged",
+                where=f"{self.url}/{object_key(blob.sha256)}",
+                why=str(error),
+            ) from error
+
+    def commit(
+        self, environment: str, make: Callable[[Recorded | None], Change | None], sign: Signer = nobody
+    ) -> Recorded | None:
+        """Record the next change of an environment.
+
+        Args:
+            environment: `owner/name`.
+            make: Gives the change that follows the newest one (None: the first), whose objects are all there; called
+                again when somebody else was quicker. None when nothing is to change after all; nor does `commit` then.
+            sign: Gives the signatures of the change.
+
+        """
+        for tried in range(_TRIES):
+            change = make(self.current(environment))
+            if change is None:
+                return None
+            data = encode_envelope(encode_change(change), sign(encode_change(change)))
+            if self._created(change, data):
+                key = change_key(environment, change.number)
+                recorded = decode_recorded(data, key, environment=environment, number=change.number)
+                self._derive(recorded)
+                return recorded
+            self._pause(min(_PAUSE_MAX_S, _PAUSE_S * 2**tried) * random.uniform(0.5, 1.5))  # noqa: S311
+        raise HubError(
+            f"others changed {environment} {_TRIES} times while we tried to",
+            identifier="hub-contended",
+            where=self.url,
+            hint="run the command again",
+        )
+
+    def _created(self, change: Change, data: bytes) -> bool:
+        """Create the change; an answer that was lost on its way is told from somebody else's change by its bytes."""
+        key = change_key(change.environment, change.number)
+        return self.objects.create(key, data) or self.objects.get(key) == data
+
+    def _derive(self, recorded: Recorded) -> None:
+        change = recorded.change
+        summary = change.summary(signed=bool(recorded.envelope.signatures))
+        self.objects.create(digest_key(change.environment, change.digest), str(change.number).encode())
+        self.objects.create(journal_key(change.environment, change.number), msgspec.json.encode(summary))
+
+    def _pushed(self, current: Recorded, generation: int) -> Recorded:
+        """Find the push of a generation: its change is at most as many numbers on as there were switches."""
+        environment, newest = current.change.environment, current.change
+        if generation > newest.generations:
+            raise NotFoundError(
+                f"{environment} has no generation {generation}",
+                identifier="generation-unknown",
+                where=self.url,
+                why=f"its newest is {newest.generations}",
+                hint=f"`breakbulk history {environment}` lists them",
+            )
+        low, high = generation, generation + newest.number - newest.generations
+        while low < high:
+            middle = (low + high) // 2
+            if self.recorded(environment, middle).change.generations < generation:
+                low = middle + 1
+            else:
+                high = middle
+        found = self.recorded(environment, low)
+        if found.change.kind != "push" or found.change.generation != generation:
+            raise _broken(environment, low)
+        return found
+
+    def _with_digest(self, current: Recorded, digest: str) -> Recorded:
+        environment = current.change.environment
+        if current.change.digest == digest:
+            return current
+        try:
+            number = int(self.objects.get(digest_key(environment, digest), limit_bytes=16))
+            found = self.recorded(environment, number)
+            if found.change.digest == digest:
+                return found
+        except (NotFoundError, HubError, ValueError):
+            pass  # it is derived: whoever pushed may have been killed before it was written
+        for found in self.history(environment):
+            if found.change.digest == digest:
+                return found
+        raise NotFoundError(
+            f"{environment} has no generation with this digest",
+            identifier="generation-unknown",
+            where=f"{environment}@{digest}",
+            hint=f"`breakbulk history {environment}` lists them",
+        )
+
+    def _numbers(self, environment: str) -> Iterable[int]:
+        prefix = changes_prefix(environment)
+        names = (stat.key.removeprefix(prefix) for stat in self.objects.list(prefix))
+        return (int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def _unknown(self, environment: str) -> NotFoundError:
+        return NotFoundError(
+            f"there is no environment {environment} on this hub",
+            identifier="environment-unknown",
+            where=self.url,
+            hint="`breakbulk hub list` shows what there is; `breakbulk push OWNER/NAME` makes one; "
+            "BREAKBULK_HUB names another hub",
+        )
+
+
+def _broken(environment: str, number: int) -> IntegrityError:
+    return IntegrityError(
+        f"the history of {environment} is broken at change {number}",
+        identifier="history-broken",
+        where=environment,
+        why="a change was altered, removed or put in later",
+        hint="`breakbulk verify` tells more; do not run what comes after it, and restore it from a mirror",
+    )
