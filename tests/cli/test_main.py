@@ -1,4 +1,5 @@
 import json
+import pkgutil
 import shlex
 import signal
 import subprocess
@@ -32,7 +33,7 @@ LEAVES = {words: found for words, found in EVERY.items() if not isinstance(found
 
 
 def test_every_module_of_a_command_is_in_a_section() -> None:
-    modules = {file.stem for file in Path(breakbulk.cli.commands.__path__[0]).glob("[!_]*.py")}
+    modules = {module.name for module in pkgutil.iter_modules(breakbulk.cli.commands.__path__)}
     assert modules == {name for names in SECTIONS.values() for name in names}
 
 
@@ -85,7 +86,7 @@ def test_without_a_command_the_help_is_shown(call: Call) -> None:
     assert outcome.out == call("--help").out
 
 
-@pytest.mark.parametrize("group", ["services", "store"])
+@pytest.mark.parametrize("group", ["hub", "services", "store"])
 def test_a_group_without_a_command_shows_its_help(call: Call, group: str) -> None:
     outcome = call(group)
     assert outcome.code == 0

@@ -33,6 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Lock": ("lock", "diff"),
     "Run": ("run", "shell", "services"),
     "Store": ("realise", "store"),
+    "Hub": ("hub",),
     "Your shell": ("completion",),
 }
 """The commands by the headings of `--help`; each is `command` of the module of its name in `commands`."""
