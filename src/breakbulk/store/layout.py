@@ -7,6 +7,7 @@
     archives/<sha256>                   archives made here from the user's own sources
     staging/<key>-<name>-<version>.<token>/   half-made; may be removed by whoever holds the claim of `<key>`
     locks/claims                        one locked byte per tree in the making (`claims`)
+    roots/                              what must be kept (`roots`)
     mnt/                                an empty directory; mounts over it are private to a process
 
 The key is a digest of everything that decides the tree, so a tree is present or absent, never stale. A directory in
@@ -65,6 +66,7 @@ class Layout:
         self.staging = root / "staging"
         self.locks = root / "locks"
         self.claims = self.locks / "claims"
+        self.roots = root / "roots"
         self.mnt = root / "mnt"
 
     def tree(self, package: Package) -> Path:
