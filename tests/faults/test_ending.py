@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +38,29 @@ MOMENTS = [
     ("claims-released", 1),
     ("composition-written", 1),
 ]
+
+
+HANGING_PROJECT = """
+[build-system]
+requires = []
+build-backend = "back_end"
+backend-path = ["."]
+"""
+HANGING_BACK_END = """
+import os, subprocess, time, zipfile
+from pathlib import Path
+root = Path(os.environ["BREAKBULK_CACHE"]).parent
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    if (root / "build").read_text():
+        subprocess.Popen(["sleep", "100"], process_group=0)
+        (root / "building").touch()
+        subprocess.run(["sleep", "100"])
+    with zipfile.ZipFile(os.path.join(directory, "app-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("app-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: app\\nVersion: 1.0\\n")
+        wheel.writestr("app-1.0.dist-info/WHEEL", "Wheel-Version: 1.0")
+        wheel.writestr("app-1.0.dist-info/RECORD", "")
+    return "app-1.0-py3-none-any.whl"
+"""
 
 
 @pytest.mark.parametrize(
@@ -74,6 +98,35 @@ def test_a_signal_in_the_middle_of_locking(world: World, part: str, number: int)
     assert not world.lock.exists()
     world.assert_tidy()
     world.site.faults.clear()
+    world.document("lock")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
+def test_a_signal_in_the_middle_of_building_an_own_source(world: World, number: int, again: bool) -> None:
+    world.manifest(extra='app.path = "../app"')
+    (world.root / "app").mkdir()
+    (world.root / "app/pyproject.toml").write_text(HANGING_PROJECT)
+    (world.root / "app/back_end.py").write_text(HANGING_BACK_END)
+    (world.root / "build").touch()
+    if again:
+        world.document("lock")
+        (world.root / "app/more.py").touch()
+    (world.root / "build").write_text("hang")
+    with world.start("lock", "--json") as started:
+        deadline = time.monotonic() + 30
+        while not (world.root / "building").exists():
+            assert started.poll() is None, started.communicate()
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
+        started.send_signal(number)
+        printed, said = started.communicate(timeout=30)
+    assert started.returncode == AS_SEEN[number], printed + said
+    assert world.lock.exists() == again
+    assert [left for left in (world.cache / "source").rglob(".*") if left.is_dir()] == []
+    assert [left.name for left in (world.store / "archives").iterdir() if left.name.startswith(".")] == []
+    world.assert_tidy()
+    (world.root / "build").write_text("")
     world.document("lock")
 
 

@@ -80,9 +80,11 @@ def quick_run(words: Sequence[str], environment: Mapping[str, str]) -> int | Non
 
 
 def _with_changed_sources(directory: Path, command: tuple[str, ...], environment: Mapping[str, str]) -> int:
+    from breakbulk.cli.ending import ending_tidily
     from breakbulk.library import Environment
     from breakbulk.settings import Settings
 
     gc.freeze()
     gc.enable()
-    return Environment.open(directory, Settings.load(environment), _Said()).launch(command)
+    with ending_tidily():
+        return Environment.open(directory, Settings.load(environment), _Said()).launch(command)

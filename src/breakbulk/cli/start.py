@@ -16,12 +16,13 @@ def main() -> int:
 
 def _status() -> int:
     if sys.argv[1:2] == ["run"]:
+        from breakbulk.cli.ending import Terminated
         from breakbulk.cli.quick import quick_run
         from breakbulk.errors import BreakbulkError
 
         try:
             status = quick_run(sys.argv[2:], os.environ)
-        except (BreakbulkError, KeyboardInterrupt) as error:
+        except (BreakbulkError, KeyboardInterrupt, Terminated) as error:
             from breakbulk.cli.main import fail
 
             return fail(sys.argv[1:], error)

@@ -8,12 +8,12 @@ hosts and credentials.
 
 from __future__ import annotations
 
-import atexit
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from breakbulk.ecosystems.programs import run_program
 from breakbulk.ecosystems.pypi.client_configuration import client_configuration
 from breakbulk.errors import PlatformError
 from breakbulk.settings import Settings
@@ -38,15 +38,11 @@ def run(
     configuration = client_configuration(settings)
     command = [*arguments, "--color", "never", "--no-progress", "--no-python-downloads"]
     try:
-        process = subprocess.Popen(
+        return run_program(
             [uv.find_uv_bin(), *command, *configuration.arguments],
-            env={**configuration.environment, "UV_PYTHON": sys.executable, **(environment or {})},
-            cwd=directory,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
+            environment={**configuration.environment, "UV_PYTHON": sys.executable, **(environment or {})},
+            directory=directory,
+            standard_input=standard_input,
         )
     except OSError as error:
         raise PlatformError(
@@ -55,16 +51,3 @@ def run(
             why=error.strerror or str(error),
             hint="install Breakbulk again: its dependency uv brings the program",
         ) from error
-    return _ended(process, standard_input)
-
-
-def _ended(process: subprocess.Popen[str], standard_input: str) -> subprocess.CompletedProcess[str]:
-    """Wait for uv; it ends with this process too, whose threads are not waited for (`side_by_side`)."""
-    atexit.register(process.kill)
-    with process:
-        try:
-            output, errors = process.communicate(standard_input)
-        finally:
-            process.kill()  # nothing happens to one that has ended
-            atexit.unregister(process.kill)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 
+from breakbulk.ecosystems.programs import run_program
 from breakbulk.errors import PlatformError
 from breakbulk.settings import Settings
 
@@ -53,15 +54,7 @@ def run_git(arguments: list[str], settings: Settings) -> subprocess.CompletedPro
     configuration = _CONFIGURATION | {"http.lowSpeedTime": str(max(1, int(settings.timeout_s)))}
     options = [word for name, value in configuration.items() for word in ("-c", f"{name}={value}")]
     try:
-        return subprocess.run(
-            ["git", *options, *arguments],
-            env=_environment(settings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            check=False,
-        )
+        return run_program(["git", *options, *arguments], environment=_environment(settings), errors="surrogateescape")
     except FileNotFoundError as error:
         raise PlatformError("git is not installed", identifier="git-missing", hint="run `apt install git`") from error
 

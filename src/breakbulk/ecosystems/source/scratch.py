@@ -1,7 +1,8 @@
 """Directories for work in progress that do not outlive their process, however it ends.
 
 Each is locked (flock(2)) for as long as it is used. The kernel gives the lock up when a process is killed, so whoever
-needs a directory next removes those that nobody holds.
+needs a directory next removes those that nobody holds. The interpreter's end removes them too, which does not wait for
+the threads that work in them (`side_by_side`).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ def scratch(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     with _locked(parent):  # so that nobody takes a directory for left over before it is locked
         _sweep(parent)
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True)
+        handle = os.open(made.name, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        yield directory
+        with made as name:
+            yield Path(name)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
         os.close(handle)
 
 
