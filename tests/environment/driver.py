@@ -23,6 +23,8 @@ class Origin:
 
     def __init__(self, order):
         self.directory = Path(order["project"])
+        self.state = self.directory / ".breakbulk"
+        self.name = self.directory.name
         self.manifest = decode(Manifest, order["manifest"], ())
         self.reporter = self
 
@@ -42,8 +44,8 @@ def main() -> int:
     actions = {
         "start": lambda: services.start(launch, origin),
         "restart": lambda: services.restart(launch, origin),
-        "stop": lambda: services.stop(origin.directory, names),
-        "status": lambda: services.status(origin.directory, launch.services),
+        "stop": lambda: services.stop(origin.state, names),
+        "status": lambda: services.status(origin.state, launch.services),
     }
     print(msgspec.json.encode(actions[order["do"]]()).decode())
     return 0

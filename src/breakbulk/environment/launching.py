@@ -28,6 +28,14 @@ class Origin(Protocol):
         """The project."""
 
     @property
+    def state(self) -> Path:
+        """Where what can be had again is kept."""
+
+    @property
+    def name(self) -> str:
+        """What the prompt shows."""
+
+    @property
     def manifest(self) -> Manifest:
         """Composed."""
 
@@ -62,7 +70,8 @@ def prepare(
         command=None if command is None else tuple(command),
         host=host,
         manifest=origin.manifest,
-        name=project.name,
+        name=origin.name,
+        state=origin.state,
         mounts=parse_mounts(mounts, current),
         network=network,
         pure=pure,
@@ -99,7 +108,7 @@ def _launch_with_services(origin: Origin, prepared: Launch, names: tuple[str, ..
     complete = msgspec.structs.replace(prepared, services=wanted)
     if not wanted:
         return sandbox.run(prepared, origin.reporter)
-    if services.supervised(prepared.project):
+    if services.supervised(prepared.state):
         services.start(complete, origin.reporter)
         return sandbox.run(prepared, origin.reporter)
     with service_socket.own(prepared.state):

@@ -83,11 +83,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 vars=self.vars, hook=self.hook, profile=self.profile, services=self.services, options=self.options
             ),
             name=project.name,
+            state=project / STATE_DIRECTORY,
         )
 
 
 def find_plan(directory: Path) -> Path | None:
-    """Return where the plan of `directory`'s environment would be: beside the nearest manifest, None without one."""
+    """Return where the plan of `directory`'s environment would be: beside the nearest manifest, None without one.
+
+    A directory that is not there has none: its name may be that of an environment on a hub.
+    """
+    if not directory.is_dir():
+        return None
     for candidate in (directory, *directory.parents):
         if any(os.path.lexists(candidate / name) for name in _MANIFESTS):
             return candidate / STATE_DIRECTORY / "plan"

@@ -18,7 +18,7 @@ import msgspec
 from breakbulk.environment import service_logs, service_socket
 from breakbulk.environment.channel import Message, as_message, rebuilt
 from breakbulk.environment.service_logs import log_path
-from breakbulk.environment.specification import STATE_DIRECTORY, Launch
+from breakbulk.environment.specification import Launch
 from breakbulk.errors import BreakbulkError, NotFoundError, ServiceError
 from breakbulk.manifest.schema import Manifest
 from breakbulk.reporting import SILENT, Reporter
@@ -73,9 +73,9 @@ def select(manifest: Manifest, names: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(names or there)
 
 
-def supervised(project: Path) -> bool:
-    """Tell whether someone looks after services of a project now."""
-    return service_socket.holder(project / STATE_DIRECTORY) is not None
+def supervised(state: Path) -> bool:
+    """Tell whether someone looks after services now; `state` is that of their `Launch`."""
+    return service_socket.holder(state) is not None
 
 
 def start(launch: Launch, reporter: Reporter = SILENT) -> tuple[ServiceStatus, ...]:
@@ -89,46 +89,46 @@ def start(launch: Launch, reporter: Reporter = SILENT) -> tuple[ServiceStatus, .
         BreakbulkError: What `sandbox.run` raises.
 
     """
-    if not supervised(launch.project):
+    if not supervised(launch.state):
         failure = _detach(launch)
         if failure is not None:
             raise rebuilt(failure)
-        return status(launch.project, launch.services)
+        return status(launch.state, launch.services)
     reporter.note("services of this project are running already, in the environment they were started with")
-    return _asked(launch.project, "start", launch.services)
+    return _asked(launch.state, "start", launch.services)
 
 
-def stop(project: Path, names: Sequence[str] = ()) -> tuple[ServiceStatus, ...]:
+def stop(state: Path, names: Sequence[str] = ()) -> tuple[ServiceStatus, ...]:
     """Stop services, and first those that depend on them; all when none is named. Waits for their end."""
-    return _asked(project, "stop", names) if supervised(project) else _resting(names)
+    return _asked(state, "stop", names) if supervised(state) else _resting(names)
 
 
 def restart(launch: Launch, reporter: Reporter = SILENT) -> tuple[ServiceStatus, ...]:
     """Restart `launch.services`; where those are all, in the environment as it is now."""
-    if supervised(launch.project) and set(launch.services) < set(launch.manifest.services):
-        return _asked(launch.project, "restart", launch.services)
-    stop(launch.project)
-    _wait_for_end(launch.project)
+    if supervised(launch.state) and set(launch.services) < set(launch.manifest.services):
+        return _asked(launch.state, "restart", launch.services)
+    stop(launch.state)
+    _wait_for_end(launch.state)
     return start(launch, reporter)
 
 
-def status(project: Path, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
+def status(state: Path, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
     """Return how services are; raise `ServiceError` `services-unreachable`."""
-    return _asked(project, "status", names) if supervised(project) else _resting(names)
+    return _asked(state, "status", names) if supervised(state) else _resting(names)
 
 
-def read_log(project: Path, name: str, lines: int) -> bytes:
+def read_log(state: Path, name: str, lines: int) -> bytes:
     """Return the last `lines` lines of a service's log, empty when it has never run."""
-    return service_logs.tail(log_path(project / STATE_DIRECTORY, name), lines)
+    return service_logs.tail(log_path(state, name), lines)
 
 
-def follow_log(project: Path, name: str) -> Iterator[bytes]:
+def follow_log(state: Path, name: str) -> Iterator[bytes]:
     """Yield what a service writes from now on, for ever."""
-    return service_logs.follow(log_path(project / STATE_DIRECTORY, name))
+    return service_logs.follow(log_path(state, name))
 
 
-def _asked(project: Path, verb: str, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
-    answer = service_socket.ask(project / STATE_DIRECTORY, {"do": verb, "names": list(names)})
+def _asked(state: Path, verb: str, names: Sequence[str]) -> tuple[ServiceStatus, ...]:
+    answer = service_socket.ask(state, {"do": verb, "names": list(names)})
     if answer["failure"] is not None and verb in {"start", "restart"}:
         raise rebuilt(answer["failure"])
     return tuple(_translated(answer["services"]))
@@ -214,10 +214,10 @@ def _redirect(log: Path) -> None:
     os.close(output)
 
 
-def _wait_for_end(project: Path) -> None:
+def _wait_for_end(state: Path) -> None:
     """Wait until the processes of a sandbox that was told to end have gone."""
     deadline = time.monotonic() + 30
-    while supervised(project):
+    while supervised(state):
         if time.monotonic() > deadline:
-            raise ServiceError("the services do not end", identifier="services-unreachable", where=str(project))
+            raise ServiceError("the services do not end", identifier="services-unreachable", where=str(state))
         time.sleep(0.01)

@@ -17,7 +17,7 @@ from breakbulk.manifest.schema import Manifest
 __all__ = ["STATE_DIRECTORY", "Launch", "Mount", "current_directory", "parse_mount", "parse_mounts"]
 
 STATE_DIRECTORY = ".breakbulk"
-"""Where a project keeps what can be had again: cache, logs of services, their socket. Below the project."""
+"""Where a project keeps what can be had again: below the directory of its manifest."""
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +33,13 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         lowers: Directories of the packages, the first on top.
-        project: Where the manifest is; visible at its own path.
+        project: Where the manifest is; visible at its own path. Of an environment on a hub: the current directory.
         directory: Where the command starts: the caller's current directory, visible at its own path.
         command: Program and arguments; None for an interactive shell, or, with `detached`, for services alone.
         host: The caller's variables.
         manifest: Variables, hook, profile and services; composed, for this system.
         name: What the prompt shows.
+        state: Where is kept what can be had again: cache, logs of services, their socket.
         mounts: What else of this machine is visible.
         network: Whether the command has this machine's network; otherwise loopback alone.
         pure: Neither the home directory nor the caller's variables are visible.
@@ -54,16 +55,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     host: Mapping[str, str]
     manifest: Manifest
     name: str
+    state: Path
     mounts: tuple[Mount, ...] = ()
     network: bool = True
     pure: bool = False
     services: tuple[str, ...] = ()
     detached: bool = False
-
-    @property
-    def state(self) -> Path:
-        """Where the project keeps what can be had again."""
-        return self.project / STATE_DIRECTORY
 
     @property
     def cache(self) -> Path:

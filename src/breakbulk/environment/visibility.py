@@ -85,15 +85,16 @@ def view(launch: Launch) -> View:
 
 
 def _own_directories(launch: Launch) -> list[Mount]:
-    """Return home, project and current directory, each once, at their own paths."""
-    if is_system_directory(launch.project):
+    """Return home, project, state and current directory, each once, at their own paths."""
+    own_project = launch.state.parent == launch.project
+    if own_project and is_system_directory(launch.project):
         raise UsageError(
             f"the project is in {launch.project}, which the environment has a directory of its own for",
             identifier="project-in-system-directory",
             where=str(launch.project),
             hint="move the manifest into a directory of its own, for example below /srv or your home directory",
         )
-    wanted = [launch.project]
+    wanted = [launch.project if own_project else launch.state]
     home = Path(_home(launch))
     if not launch.pure and os.path.isdir(home) and not is_system_directory(home):
         wanted.append(home)

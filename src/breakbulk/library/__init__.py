@@ -9,6 +9,7 @@
 Nothing is read before it is needed, as `launch` is on the way to every command that a user starts.
 """
 
-from breakbulk.library.environment import Environment, Locked, running_system
+from breakbulk.library.environment import Environment, Locked
+from breakbulk.library.runnable import Runnable, running_system
 
-__all__ = ["Environment", "Locked", "running_system"]
+__all__ = ["Environment", "Locked", "Runnable", "running_system"]

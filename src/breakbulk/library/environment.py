@@ -7,18 +7,17 @@ the methods that need them.
 from __future__ import annotations
 
 import os
-import platform
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from breakbulk.environment.specification import current_directory
-from breakbulk.errors import LockError, PlatformError
+from breakbulk.environment.specification import STATE_DIRECTORY, current_directory
+from breakbulk.errors import LockError
+from breakbulk.library.runnable import Runnable, running_system
 from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
-from breakbulk.lock.model import Lock, LockedSystem
+from breakbulk.lock.model import Lock
 from breakbulk.manifest.composition import Composed, compose
 from breakbulk.manifest.reading import find_manifest, to_builtins
 from breakbulk.manifest.schema import Manifest, PathInstall
@@ -27,23 +26,10 @@ from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.ecosystems.resolving import Resolved
-    from breakbulk.library.services import Services
     from breakbulk.lock.differences import Difference
     from breakbulk.store.realise import Realised
 
-__all__ = ["Environment", "Locked", "running_system"]
-
-
-def running_system() -> str:
-    """Return the system of this machine, such as `x86_64-linux`; raise `PlatformError` where none of ours is."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
-    if platform.system() != "Linux" or machine not in {"x86_64", "aarch64"}:
-        raise PlatformError(
-            f"environments do not run on {platform.system()} {machine}",
-            identifier="system-unsupported",
-            hint="use a Linux machine or virtual machine with x86_64 or aarch64",
-        )
-    return f"{machine}-linux"
+__all__ = ["Environment", "Locked"]
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +41,7 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class Environment:
+class Environment(Runnable):
     """An environment in a directory.
 
     Args:
@@ -76,9 +62,8 @@ class Environment:
         frozen: bool = False,
         text: str | None = None,
     ) -> None:
+        super().__init__(settings, reporter)
         self.manifest_path = manifest_path
-        self.settings = settings
-        self.reporter = reporter
         self.frozen = frozen
         self._text = text
 
@@ -107,6 +92,21 @@ class Environment:
         `relock(write=False)` tells whether it can be locked, so that manifest and lock change together or not at all.
         """
         return Environment(self.manifest_path, self.settings, self.reporter, frozen=self.frozen, text=text)
+
+    @property
+    def place(self) -> str:
+        """The path of the manifest."""
+        return str(self.manifest_path)
+
+    @property
+    def name(self) -> str:
+        """The name of the directory."""
+        return self.directory.resolve().name
+
+    @property
+    def state(self) -> Path:
+        """A directory of ours in the project."""
+        return self.directory.resolve() / STATE_DIRECTORY
 
     @property
     def directory(self) -> Path:
@@ -223,53 +223,6 @@ class Environment:
         """Make every package of this machine's system present in the store, and the base package with them."""
         return self._realise(self.current_lock())
 
-    def launch(
-        self,
-        command: Sequence[str] | None,
-        *,
-        services: Sequence[str] = (),
-        mounts: Sequence[str] = (),
-        pure: bool = False,
-        network: bool = True,
-        environment: Mapping[str, str] | None = None,
-        realised: Realised | None = None,
-    ) -> int:
-        """Run a command in the environment, or a shell when `command` is None, and return its exit status.
-
-        Forks: call it from a process with one thread.
-
-        Args:
-            command: Program and arguments; the program is looked up in the environment's PATH.
-            services: Names of services to start before, and to end after, in the same sandbox.
-            mounts: `PATH[:TARGET][:ro]`, directories of this machine to show.
-            pure: Show neither the home directory nor the caller's variables.
-            network: False gives the command loopback only.
-            environment: Variables of the caller, by default those of the settings.
-            realised: What `realise` gave, when it has been called already.
-
-        """
-        from breakbulk.environment.launching import launch
-
-        realised = realised or self.realise()
-        self._remember(realised)
-        return launch(
-            self,
-            realised.lowers,
-            command,
-            services=services,
-            mounts=mounts,
-            pure=pure,
-            network=network,
-            environment=self.settings.environment if environment is None else environment,
-        )
-
-    @property
-    def services(self) -> Services:
-        """The services of the environment, which run in the background."""
-        from breakbulk.library.services import Services
-
-        return Services(self)
-
     def _realise(self, lock: Lock) -> Realised:
         from breakbulk.ecosystems.registry import ecosystems
         from breakbulk.store.realise import realise_system
@@ -281,7 +234,7 @@ class Environment:
             manifest = anchored(manifest, self.directory)
         return realise_system(self._locked_system(lock), manifest, ecosystems(), self.settings, self.reporter)
 
-    def _remember(self, realised: Realised) -> None:
+    def _about_to_launch(self, realised: Realised) -> None:
         """Let the next launch of an unchanged environment take the short way."""
         from breakbulk.environment.plans import remember
 
@@ -298,18 +251,6 @@ class Environment:
     def _has_own_source(self) -> bool:
         """Whether a directory of the user's is installed; if not, nothing about sources need be imported."""
         return any(isinstance(install, PathInstall) for install in self.manifest.install.values())
-
-    def _locked_system(self, lock: Lock) -> LockedSystem:
-        system = running_system()
-        if system not in lock.systems:
-            raise LockError(
-                f"the lock has no section for {system}",
-                identifier="system-not-locked",
-                where=str(self.lock_path),
-                why=f"options.systems asks for {', '.join(lock.systems)}",
-                hint=f'add "{system}" to options.systems and run `breakbulk lock`',
-            )
-        return lock.systems[system]
 
     def _trusted(self, lock: Lock) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The services of an environment, which run in the background: `Environment.services`.
+"""The services of an environment, which run in the background: `Runnable.services`.
 
 Counterpart of `environment.services`, which talks to the process that has them.
 """
@@ -6,7 +6,6 @@ Counterpart of `environment.services`, which talks to the process that has them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from breakbulk.environment.services import ServiceStatus
     from breakbulk.environment.specification import Launch
-    from breakbulk.library.environment import Environment
+    from breakbulk.library.runnable import Runnable
     from breakbulk.store.realise import Realised
 
 __all__ = ["Services"]
@@ -29,7 +28,7 @@ class Services:
 
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Runnable) -> None:
         self._environment = environment
 
     def select(self, names: Sequence[str] = ()) -> tuple[str, ...]:
@@ -41,7 +40,7 @@ class Services:
     def start(self, names: Sequence[str] = (), *, realised: Realised | None = None) -> tuple[ServiceStatus, ...]:
         """Start services, and what they depend on, and wait until they are ready.
 
-        Forks: call it from a process with one thread, with what `Environment.realise` gave.
+        Forks: call it from a process with one thread, with what `Runnable.realise` gave.
 
         Raises:
             ServiceError: `service-not-ready`, `service-failed`; the others go on.
@@ -55,7 +54,7 @@ class Services:
         """Stop services, and first those that depend on them, and wait for their end."""
         from breakbulk.environment import services
 
-        return services.stop(self._project, self.select(names) if names else ())
+        return services.stop(self._environment.state, self.select(names) if names else ())
 
     def restart(self, names: Sequence[str] = (), *, realised: Realised | None = None) -> tuple[ServiceStatus, ...]:
         """Restart services; forks and raises as `start` does."""
@@ -67,23 +66,19 @@ class Services:
         """Return how services are."""
         from breakbulk.environment import services
 
-        return services.status(self._project, self.select(names))
+        return services.status(self._environment.state, self.select(names))
 
     def log(self, name: str, lines: int) -> bytes:
         """Return the last `lines` lines of what a service wrote, empty when it has never run."""
         from breakbulk.environment import services
 
-        return services.read_log(self._project, self.select([name])[0], lines)
+        return services.read_log(self._environment.state, self.select([name])[0], lines)
 
     def follow(self, name: str) -> Iterator[bytes]:
         """Yield what a service writes from now on, for ever."""
         from breakbulk.environment import services
 
-        return services.follow_log(self._project, self.select([name])[0])
-
-    @property
-    def _project(self) -> Path:
-        return self._environment.directory.resolve()
+        return services.follow_log(self._environment.state, self.select([name])[0])
 
     def _launch(self, names: Sequence[str], realised: Realised | None) -> Launch:
         from breakbulk.environment.launching import prepare
