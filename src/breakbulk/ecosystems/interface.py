@@ -86,13 +86,18 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One path of an unpacked tree. There are tens of thousands, and none refers to another: no garbage to look for.
 
     `content` tells equal entries from different ones: SHA-256 of a file, target of a symbolic link, "" of a directory.
-    `mode` holds permission bits with setuid, setgid and sticky, as the archive has them.
+    `mode` holds permission bits with setuid, setgid and sticky, as the archive has them. So do `uid`, `gid` and
+    `capability` (the value of `security.capability`), where owners are kept at all: whether they reach the disk depends
+    on who unpacks, what the archive says does not.
     """
 
     kind: Literal["file", "link", "directory"]
     mode: int
     content: str
     size: int = 0
+    uid: int = 0
+    gid: int = 0
+    capability: bytes | None = None
 
 
 Content = dict[str, Entry]

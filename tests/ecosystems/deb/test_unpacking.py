@@ -273,3 +273,18 @@ def _unpack_unprivileged(sender: Connection, archive: Path, package: Package, in
         sender.send(unpack_deb(archive, package, None, into).content)
     except BaseException as error:  # noqa: BLE001  # the parent's assertion shows it
         sender.send(repr(error))
+
+
+def test_the_listing_has_owners_and_capabilities_whoever_unpacks(tmp_path):
+    """A prepared package made from an ordinary user's store is good for root's."""
+    buffer = io.BytesIO()
+    capability = b"\x01\0\0\x02\0 \0\0" + bytes(12)
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as opened:
+        info = tarfile.TarInfo("./usr/bin/expiry")
+        info.mode, info.gid = 0o2755, 42
+        info.pax_headers = {"SCHILY.xattr.security.capability": capability.decode("utf-8", "surrogateescape")}
+        opened.addfile(info)
+    content, _ = unpack(deb(buffer.getvalue()), tmp_path)
+    entry = content["usr/bin/expiry"]
+    assert (entry.mode, entry.uid, entry.gid, entry.capability) == (0o2755, 0, 42, capability)
+    assert (content["usr/bin"].uid, content["usr/bin"].gid) == (0, 0)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -101,7 +101,7 @@ class Tree:
             self._dress(descriptor, attributes)
         finally:
             os.close(descriptor)
-        self.content[path] = Entry("file", attributes.mode, digest, size)
+        self.content[path] = _entry("file", attributes, digest, size)
 
     def directory(self, path: str, attributes: Attributes = _IMPLIED) -> None:
         """Make a directory, or give one that is there already its attributes."""
@@ -111,11 +111,12 @@ class Tree:
             self._make_directory(path)
         self._directories[path] = attributes
         if path:
-            self.content[path] = Entry("directory", attributes.mode, "")
+            self.content[path] = _entry("directory", attributes, "")
 
     def symbolic_link(self, path: str, target: str, attributes: Attributes) -> None:
         """Make a symbolic link whose target stays inside the root it will be seen in; nothing is followed."""
         link_target(path, target, archive=self._archive, rules=self._rules)
+        attributes = attributes if self._rules.faithful else _IMPLIED
         present = self.content.get(path)
         if self._rules.allow_identical and present and (present.kind, present.content) == ("link", target):
             return
@@ -125,7 +126,7 @@ class Tree:
         if self._rules.faithful and self._is_root:
             self._own(name, attributes, handle)
         os.utime(name, ns=self._times(attributes), dir_fd=handle, follow_symlinks=False)
-        self.content[path] = Entry("link", 0o777, target)
+        self.content[path] = Entry("link", 0o777, target, 0, attributes.uid, attributes.gid)
 
     def hard_link(self, path: str, existing: str) -> None:
         """Make another name of a file that this archive has put there before."""
@@ -268,6 +269,10 @@ class Tree:
                 os.utime(descriptor, ns=self._times(attributes))
             finally:
                 os.close(descriptor)
+
+
+def _entry(kind: Literal["file", "directory"], attributes: Attributes, content: str, size: int = 0) -> Entry:
+    return Entry(kind, attributes.mode, content, size, attributes.uid, attributes.gid, attributes.capability)
 
 
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
