@@ -87,14 +87,20 @@ MEANINGS: dict[str, str] = {
     "include.environments[].remote": "`owner/name` on a hub",
     "include.environments[].generation": "Generation; by default the live one",
     "build.<name>.command": "Command that makes a package",
-    "build.<name>.sandbox": "How far the build is shut off",
-    "build.<name>.sandbox-allow": "What it may reach nevertheless",
+    "build.<name>.sandbox": "How far the build is shut off; by default `pure`. `off` and `warn` give it the network",
+    "build.<name>.sandbox-allow": "What it may reach nevertheless: `network`, or absolute paths of this machine",
     "build.<name>.version": "Version of the package",
     "build.<name>.version.file": "File that holds it",
     "build.<name>.version.command": "Command that prints it",
     "build.<name>.description": "Description of the package",
     "build.<name>.runtime-packages": "Installs that the package needs when it runs",
     "build.<name>.license": "Its licence",
+    "build.<name>.matrix.<name>": "Values of a variable; there is a package for each combination",
+    "build.<name>.exclude": "Combinations that are left out, as tables of values",
+    "build.<name>.name": "Name of each combination, with `{variable}`; by default the recipe's name and all values, "
+    "`version` last",
+    "build.<name>.cpu": "Levels of x86-64 for which it is built, each once; the best is chosen where it runs",
+    "build.<name>.destination": "Where the package is in the root file system; by default `/opt/<name>`",
     "options.systems": "Systems that are locked",
     "options.activate.mode": "Kept, not judged: there is one mode, Flox's `run`",
     "options.allow.unfree": "Whether packages of Debian's non-free areas may be locked",
@@ -151,7 +157,7 @@ def _key(path: str, hint: Any, default: str) -> Iterator[tuple[str, Any, str]]:
         yield path, hint, default
     for part in alternatives:
         origin, arguments = typing.get_origin(part), typing.get_args(part)
-        if (origin is dict and "<" not in path) or part == dict[str, str]:
+        if (origin is dict and "<" not in path) or part in {dict[str, str], dict[str, tuple[str, ...]]}:
             yield from _key(f"{path}.<{'id' if path == 'install' else 'name'}>", arguments[1], "")
         elif origin is tuple:
             for element in _alternatives(arguments[0]):

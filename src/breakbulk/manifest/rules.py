@@ -12,6 +12,7 @@ import math
 import re
 
 from breakbulk.manifest import texts, variables
+from breakbulk.manifest.build_rules import check_builds
 from breakbulk.manifest.faults import Fault, KeyPath, nearest
 from breakbulk.manifest.install_rules import check_install
 from breakbulk.manifest.schema import (
@@ -53,8 +54,7 @@ def check(manifest: Manifest, *, complete: bool = True) -> None:
     _check_order(manifest.services, complete=complete)
     for index, included in enumerate(manifest.include.environments):
         _check_included(included, ("include", "environments", index))
-    for name in manifest.build:
-        texts.entry_name(name, ("build", name))
+    check_builds(manifest, complete=complete)
     _check_options(manifest.options, ("options",))
 
 

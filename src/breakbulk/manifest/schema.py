@@ -19,6 +19,7 @@ __all__ = [
     "CatalogInstall",
     "Containerize",
     "ContainerizeConfig",
+    "CpuLevel",
     "DebInstall",
     "FlakeInstall",
     "GitInstall",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 System = Literal["x86_64-linux", "aarch64-linux", "x86_64-darwin", "aarch64-darwin"]
+CpuLevel = Literal["x86_64-v1", "x86_64-v2", "x86_64-v3", "x86_64-v4"]
 DEFAULT_PRIORITY = 5  # Flox's default; the lower number wins
 
 
@@ -229,7 +231,12 @@ class VersionCommand(_Table, frozen=True, kw_only=True):
 
 
 class Build(_Table, frozen=True, kw_only=True):
-    """A recipe that makes a package."""
+    """A recipe that makes a package, or with `matrix` one for every combination. Below `license` is Breakbulk's own.
+
+    `exclude` leaves combinations out, `name` says what each is called (`matrix.naming`). `cpu` builds the package once
+    for each of these levels of x86-64. `destination`: where the package is in the root file system; by default
+    `/opt/<name>`.
+    """
 
     command: str
     sandbox: Literal["off", "warn", "enforce", "pure"] | None = None
@@ -238,6 +245,11 @@ class Build(_Table, frozen=True, kw_only=True):
     description: str | None = None
     runtime_packages: tuple[str, ...] | None = None
     license: str | tuple[str, ...] | None = None
+    matrix: dict[str, tuple[str, ...]] = {}
+    exclude: tuple[dict[str, str], ...] = ()
+    name: str | None = None
+    cpu: tuple[CpuLevel, ...] = ()
+    destination: str | None = None
 
 
 class Activate(_Table, frozen=True, kw_only=True):
