@@ -141,6 +141,17 @@ def test_kill_9(world: World, milestone: str, number: int) -> None:
     assert list((world.cache / "partial").iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_kill_9_while_locking(world: World, number: int) -> None:
+    world.manifest("deb:words")
+    world.program = (sys.executable, str(DRIVERS / "killed_program.py"), "file-written", str(number))
+    world.call("lock", code=-signal.SIGKILL)
+    assert len(world.half_made()) == 1
+    world.program = (str(fault_world.PROGRAM),)
+    world.document("lock")
+    world.assert_tidy()
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(("milestone", "number"), [("chunk-compiled", 1), ("chunk-compiled", 3)])
 def test_kill_9_while_compiling(world: World, milestone: str, number: int) -> None:

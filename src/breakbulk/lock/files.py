@@ -17,7 +17,7 @@ import msgspec
 
 from breakbulk.errors import LockError
 from breakbulk.lock.model import LOCK_VERSION, Lock
-from breakbulk.lock.replacing import replace_file
+from breakbulk.lock.replacing import remove_abandoned, replace_file
 
 __all__ = ["LOCK_FILE", "decode_lock", "encode_lock", "identity", "read_lock", "write_lock"]
 
@@ -101,6 +101,7 @@ def write_lock(path: Path, lock: Lock) -> bool:
     data = encode_lock(lock)
     try:
         if path.exists() and path.read_bytes() == data:
+            remove_abandoned(path.parent)
             return False
         replace_file(path, data, 0o666 & ~_umask())
     except OSError as error:

@@ -1,4 +1,7 @@
-"""The program, killed at a moment: `killed_program.py MILESTONE NUMBER WORDS...` ends itself with SIGKILL there."""
+"""The program, killed at a moment: `killed_program.py MILESTONE NUMBER WORDS...` ends itself with SIGKILL there.
+
+The milestone `file-written` is when a file that is about to replace another has been written and is put on the disk.
+"""
 
 import os
 import signal
@@ -20,7 +23,11 @@ def run(milestone: str, number: str, words: list[str]) -> int:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    def written(_descriptor: int) -> None:
+        observer("file-written")
+
     milestones.observe(observer)
+    os.fsync = written
     return main(words)
 
 

@@ -71,8 +71,8 @@ class Archive:
                 if not is_intact(target):
                     text = self._fetch_index(source, release, forms, plain)
                     target.parent.mkdir(parents=True, exist_ok=True)
+                    self._remember(source, forms[0].path, name)  # first: what is there unknown is never removed
                     compile_index(text.decode(errors="replace"), target, where=f"{source.suite} {forms[0].path}")
-                self._remember(source, forms[0].path, name)
         return target
 
     def _remember(self, source: Source, path: str, name: str) -> None:

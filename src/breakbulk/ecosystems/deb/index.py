@@ -22,6 +22,7 @@ import msgspec
 
 from breakbulk.ecosystems.deb.stanzas import joined, paragraphs, parse_paragraph
 from breakbulk.errors import IntegrityError, StoreError
+from breakbulk.lock.replacing import half_made
 
 __all__ = ["FORMAT", "Index", "Stanza", "compile_index", "is_intact"]
 
@@ -145,8 +146,7 @@ def compile_index(text: str, target: Path, *, where: str) -> None:
         StoreError: `cache-unwritable`: the file cannot be written, as on a full disk.
 
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{id(text):x}")
-    try:
+    with half_made(target) as temporary:
         database = sqlite3.connect(temporary, isolation_level=None)
         try:
             _fill(database, text, where)
@@ -162,9 +162,6 @@ def compile_index(text: str, target: Path, *, where: str) -> None:
             database.close()
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _fill(database: sqlite3.Connection, text: str, where: str) -> None:

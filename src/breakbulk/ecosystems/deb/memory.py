@@ -21,6 +21,7 @@ import msgspec
 from breakbulk.ecosystems.deb.release import Release
 from breakbulk.ecosystems.deb.sources import Source
 from breakbulk.errors import StoreError
+from breakbulk.lock.replacing import replace_file
 
 __all__ = ["Memory", "State"]
 
@@ -70,16 +71,7 @@ class Memory:
 
     def save(self, source: Source, state: State) -> None:
         """Replace what is known, complete or not at all; call with `locked` held."""
-        path = self._directory(source) / "state"
-        temporary = path.with_name(".state")  # of the one that holds the lock; the next one writes over what it left
-        try:
-            with temporary.open("wb") as file:
-                file.write(_encode(state))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(self._directory(source) / "state", _encode(state), 0o644)
 
     @contextlib.contextmanager
     def locked(self, source: Source) -> Iterator[None]:

@@ -12,7 +12,6 @@ is unpacked is judged by its bytes.
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -28,6 +27,7 @@ from breakbulk.ecosystems.pypi.scheme import DistInfoError, dist_info_directory
 from breakbulk.ecosystems.pypi.transport import Transport
 from breakbulk.ecosystems.side_by_side import side_by_side
 from breakbulk.errors import ArchiveError, BreakbulkError, NetworkError, NotFoundError
+from breakbulk.lock.replacing import half_made
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 
@@ -173,6 +173,5 @@ def _cached(wheel: Wheel, settings: Settings) -> Facts | None:
 def _keep(wheel: Wheel, facts: Facts, settings: Settings) -> None:
     path = _cache_path(wheel, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(msgspec.msgpack.encode(facts))
-    os.replace(file.name, path)
+    with half_made(path) as temporary:
+        temporary.write_bytes(msgspec.msgpack.encode(facts))

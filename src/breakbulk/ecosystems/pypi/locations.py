@@ -7,8 +7,6 @@ nothing else.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from breakbulk.lock.replacing import half_made
 from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,6 +57,5 @@ def _path(sha256: str, settings: Settings) -> Path:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, path)
+    with half_made(path) as temporary:
+        temporary.write_bytes(data)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from threading import get_ident
 
 import msgspec
+
+from breakbulk.lock.replacing import half_made
 
 __all__ = ["DirectoryState", "FileState", "recall", "remember"]
 
@@ -58,9 +59,8 @@ def remember(cache: Path, root: Path, directories: dict[str, DirectoryState]) ->
     """Keep `directories` for the next time."""
     path = _path(cache, root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half_made = path.with_suffix(f".{os.getpid()}-{get_ident()}")
-    half_made.write_bytes(msgspec.msgpack.encode(_Remembered(_FORMAT, directories)))
-    os.replace(half_made, path)
+    with half_made(path) as temporary:
+        temporary.write_bytes(msgspec.msgpack.encode(_Remembered(_FORMAT, directories)))
 
 
 def _path(cache: Path, root: Path) -> Path:
