@@ -30,7 +30,8 @@ class Objects(Protocol):
     """A place that keeps objects by key.
 
     Raises, from every method: `NetworkError` (`hub-unreachable`, `hub-busy`; retried before with back-off), `HubError`
-    (`hub-denied`: credentials are missing, wrong or not enough; `hub-full`), each with the place and the key.
+    (`hub-denied`: credentials are missing, wrong or not enough; `hub-full`; `hub-refused`: the place lacks what a hub
+    needs; `hub-key-invalid`), each with the place and the key.
     """
 
     @property
@@ -42,6 +43,9 @@ class Objects(Protocol):
 
     def stream(self, key: str, start: int = 0) -> Iterator[bytes]:
         """Yield the bytes of an object from offset `start`; raise `NotFoundError` `object-missing`."""
+
+    def local(self, key: str) -> Path | None:
+        """Return the file of this machine that is the object, to be read and nothing else; None when there is none."""
 
     def create(self, key: str, data: bytes | Path) -> bool:
         """Write a new object and return True; return False, and change nothing, when there is one already."""

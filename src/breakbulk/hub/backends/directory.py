@@ -71,6 +71,10 @@ class DirectoryObjects:
             while data := file.read(_CHUNK_BYTES):
                 yield data
 
+    def local(self, key: str) -> Path | None:
+        """Return the file that is the object, None when there is none."""
+        return self._root / key if self.stat(key) else None
+
     def create(self, key: str, data: bytes | Path) -> bool:
         """Write a new object; `OSError` comes from the file `data`, everything else from here."""
         if self.stat(key) is not None:

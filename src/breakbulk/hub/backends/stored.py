@@ -53,6 +53,10 @@ class StoredObjects:
             found = obstore.get(self._store, key, options={"range": {"offset": start}})
             yield from map(bytes, found.stream(_CHUNK_BYTES))
 
+    def local(self, key: str) -> Path | None:  # noqa: ARG002 - the protocol's
+        """Return None: no object is a file here."""
+        return None
+
     def create(self, key: str, data: bytes | Path) -> bool:
         """Write a new object."""
         try:
