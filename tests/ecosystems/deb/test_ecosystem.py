@@ -10,7 +10,7 @@ import pytest
 from breakbulk.ecosystems.deb import Deb, python_of, search
 from breakbulk.errors import ManifestError, NotFoundError, PlatformError, ResolutionError
 from breakbulk.lock.model import Package
-from breakbulk.manifest.schema import DebInstall, Suite
+from breakbulk.manifest.schema import DebInstall, Options, Suite
 
 from .conftest import NOW, Archive, Resolver
 
@@ -156,6 +156,22 @@ class TestSeveralSuites:
         assert resolve.versions("a", suite=("stable", "next"))["a"] == "2"
         assert resolve.versions("a", suite=(Suite(name="stable", priority=900), "next"))["a"] == "1"
 
+    @pytest.mark.parametrize(
+        ("suite", "name", "shown"),
+        [
+            ("stable", "lib", ("1.1", "stable-security")),
+            (("stable", "next"), "lib", ("2", "next")),
+            (("stable", "stable-backports"), "a", ("1", "stable")),
+        ],
+    )
+    def test_a_search_shows_what_an_install_would_get(
+        self, resolve: Resolver, suite: Suite | tuple[Suite, ...], name: str, shown: tuple[str, str]
+    ) -> None:
+        (found,) = search(resolve.settings, [name], 1, options=Options(suite=suite), clock=lambda: resolve.now)
+        assert (found.version, found.suite) == shown
+        assert found.summary == f"the package {name}"
+        assert resolve.versions(name, suite=suite)[name] == found.version
+
     def test_backports_only_when_asked_for(self, resolve: Resolver) -> None:
         suites = ("stable", "stable-backports")
         assert resolve.versions("a", suite=suites)["a"] == "1"
@@ -291,8 +307,6 @@ class TestLocate:
 def test_search(archive: Archive, resolve: Resolver, package: Make) -> None:
     archive.publish("stable", package("jq", description="JSON processor"), package("jo", description="JSON writer"))
     settings, clock = resolve.settings, lambda: resolve.now
-    from breakbulk.manifest.schema import Options
-
     found = search(settings, ["json", "processor"], 5, options=Options(suite="stable"), clock=clock)
     assert [(each.name, each.summary, each.suite) for each in found] == [("jq", "JSON processor", "stable")]
     assert [each.name for each in search(settings, ["jo"], 5, options=Options(suite="stable"), clock=clock)] == ["jo"]

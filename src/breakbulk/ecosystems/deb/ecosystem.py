@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -25,6 +25,7 @@ from breakbulk.settings import Settings
 if TYPE_CHECKING:
     from breakbulk.ecosystems.deb.requesting import Asked
     from breakbulk.ecosystems.deb.sources import Source
+    from breakbulk.ecosystems.deb.universe import Universe, Version
 
 __all__ = ["Deb", "Found", "search"]
 
@@ -114,20 +115,33 @@ def search(
     reporter: Reporter = SILENT,
     clock: Callable[[], float] = time.time,
 ) -> list[Found]:
-    """Return packages with all `words` in name or summary, best first, each in the first suite that has it."""
+    """Return packages with all `words` in name or summary, best first, each in the version that would be chosen."""
     from breakbulk.ecosystems.deb.gathering import gather
 
     architecture = {"aarch64": "arm64"}.get(platform.machine(), "amd64")
-    found: dict[str, Found] = {}
     with gather(options or Options(), architecture, settings, reporter, now=clock()) as gathered:
+        summaries: dict[str, dict[str, str]] = {}
         for volume in gathered.universe.volumes:
             for name, version, summary in volume.index.search(tuple(words), limit):
-                found.setdefault(name, Found(name, version, summary, volume.suite))
-    first = words[0].lower() if words else ""
-    ordered = sorted(
-        found.values(), key=lambda each: (each.name != first, first not in each.name, len(each.name), each.name)
-    )
-    return ordered[:limit]
+                summaries.setdefault(name, {}).setdefault(version, summary)
+        first = words[0].lower() if words else ""
+        ordered = sorted(summaries, key=lambda name: (name != first, first not in name, len(name), name))
+        return [_found(version, summaries[version.name]) for version in _candidates(ordered[:limit], gathered.universe)]
+
+
+def _candidates(names: Iterable[str], universe: Universe) -> Iterator[Version]:
+    """Yield what an install of each name would get; of a name that only an explicit suite gives, the newest."""
+    from breakbulk.ecosystems.deb.universe import Preferences
+
+    preferences = Preferences(universe)
+    for name in names:
+        if version := preferences.candidate(name) or next(iter(universe.versions(name)), None):
+            yield version
+
+
+def _found(version: Version, summaries: Mapping[str, str]) -> Found:
+    summary = summaries.get(version.version) or next(iter(summaries.values()))
+    return Found(version.name, version.version, summary, version.volume.suite)
 
 
 def _essential(names: Iterable[str]) -> Iterator[Asked]:
