@@ -15,12 +15,14 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import msgspec
 
-from breakbulk.errors import HubError, IntegrityError, NotFoundError
-from breakbulk.hub.layout import change_key, changes_prefix, digest_key, journal_key, object_key
-from breakbulk.hub.names import Reference
+from breakbulk.errors import HubError, IntegrityError, NetworkError, NotFoundError
+from breakbulk.hub import index
+from breakbulk.hub.layout import ENVIRONMENTS, change_key, changes_prefix, digest_key, is_numbered, object_key
+from breakbulk.hub.names import Reference, is_reference
 from breakbulk.hub.objects import Objects
 from breakbulk.hub.records import (
     Blob,
@@ -69,6 +71,15 @@ class Hub:
         """The address, without credentials."""
         return self.objects.url
 
+    def environments(self) -> dict[str, int]:
+        """Return the number of the newest change of every environment, by name. Lists the whole hub: not for users."""
+        newest: dict[str, int] = {}
+        for stat in self.objects.list(ENVIRONMENTS):
+            name, _, number = stat.key.removeprefix(ENVIRONMENTS).partition("/changes/")
+            if is_numbered(number) and is_reference(name):
+                newest[name] = max(newest.get(name, 0), int(number))
+        return newest
+
     def last_number(self, environment: str) -> int:
         """Return the number of the newest change of `owner/name`, 0 when there is no such environment."""
         return max(self._numbers(environment), default=0)
@@ -81,10 +92,10 @@ class Hub:
     def current(self, environment: str) -> Recorded | None:
         """Return the newest change, whose generation is live; None when there is no such environment."""
         number = self.last_number(environment)
-        return self.recorded(environment, number) if number else None
+        return self._expected(environment, number) if number else None
 
-    def history(self, environment: str) -> tuple[Recorded, ...]:
-        """Return all changes, oldest first.
+    def history(self, environment: str, *, newest: int | None = None) -> tuple[Recorded, ...]:
+        """Return all changes, or the `newest` so many, oldest first.
 
         Raises:
             NotFoundError: `environment-unknown`.
@@ -94,12 +105,23 @@ class Hub:
         last = self.last_number(environment)
         if not last:
             raise self._unknown(environment)
+        first = 1 if newest is None else max(1, last - newest + 1)
         with ThreadPoolExecutor(_READERS) as readers:
-            changes = tuple(readers.map(lambda number: self.recorded(environment, number), range(1, last + 1)))
+            changes = tuple(readers.map(lambda number: self._expected(environment, number), range(first, last + 1)))
         for before, after in itertools.pairwise(changes):
-            if after.change.parent != before.sha256:
+            if not _follows(after.change, before):
                 raise _broken(environment, after.change.number)
         return changes
+
+    def before(self, recorded: Recorded) -> Recorded | None:
+        """Return the change that this one followed, None for the first; raise `IntegrityError` `history-broken`."""
+        change = recorded.change
+        if change.number == 1:
+            return None
+        found = self._expected(change.environment, change.number - 1)
+        if not _follows(change, found):
+            raise _broken(change.environment, change.number)
+        return found
 
     def resolve(self, reference: Reference) -> Recorded:
         """Return the change that says what `reference` is: the newest one, or the push of the generation it names.
@@ -177,6 +199,9 @@ class Hub:
                 again when somebody else was quicker. None when nothing is to change after all; nor does `commit` then.
             sign: Gives the signatures of the change.
 
+        Raises:
+            HubError: `hub-contended`, others were quicker every time.
+
         """
         for tried in range(_TRIES):
             change = make(self.current(environment))
@@ -197,19 +222,27 @@ class Hub:
         )
 
     def _created(self, change: Change, data: bytes) -> bool:
-        """Create the change; an answer that was lost on its way is told from somebody else's change by its bytes."""
+        """Create the change; when the answer was lost on its way, its bytes tell ours from somebody else's."""
         key = change_key(change.environment, change.number)
-        return self.objects.create(key, data) or self.objects.get(key) == data
+        try:
+            return self.objects.create(key, data) or self.objects.get(key) == data
+        except NetworkError:
+            if self.objects.stat(key) is None:
+                raise
+            return self.objects.get(key) == data
 
     def _derive(self, recorded: Recorded) -> None:
+        """Write what is found more quickly by it; the change is recorded, so a fault here is none of the commit."""
         change = recorded.change
-        summary = change.summary(signed=bool(recorded.envelope.signatures))
-        self.objects.create(digest_key(change.environment, change.digest), str(change.number).encode())
-        self.objects.create(journal_key(change.environment, change.number), msgspec.json.encode(summary))
+        with suppress(NetworkError, HubError, IntegrityError):
+            self.objects.create(digest_key(change.environment, change.digest), str(change.number).encode())
+            index.record(self.objects, change.summary(signed=bool(recorded.envelope.signatures)))
 
     def _pushed(self, current: Recorded, generation: int) -> Recorded:
         """Find the push of a generation: its change is at most as many numbers on as there were switches."""
         environment, newest = current.change.environment, current.change
+        if newest.kind == "push" and newest.generation == generation:
+            return current
         if generation > newest.generations:
             raise NotFoundError(
                 f"{environment} has no generation {generation}",
@@ -221,11 +254,11 @@ class Hub:
         low, high = generation, generation + newest.number - newest.generations
         while low < high:
             middle = (low + high) // 2
-            if self.recorded(environment, middle).change.generations < generation:
+            if self._expected(environment, middle).change.generations < generation:
                 low = middle + 1
             else:
                 high = middle
-        found = self.recorded(environment, low)
+        found = self._expected(environment, low)
         if found.change.kind != "push" or found.change.generation != generation:
             raise _broken(environment, low)
         return found
@@ -251,10 +284,17 @@ class Hub:
             hint=f"`breakbulk history {environment}` lists them",
         )
 
+    def _expected(self, environment: str, number: int) -> Recorded:
+        """Return a change that is there if the history is whole."""
+        try:
+            return self.recorded(environment, number)
+        except NotFoundError as error:
+            raise _broken(environment, number) from error
+
     def _numbers(self, environment: str) -> Iterable[int]:
         prefix = changes_prefix(environment)
         names = (stat.key.removeprefix(prefix) for stat in self.objects.list(prefix))
-        return (int(name) for name in names if name.isascii() and name.isdecimal())
+        return (int(name) for name in names if is_numbered(name))
 
     def _unknown(self, environment: str) -> NotFoundError:
         return NotFoundError(
@@ -264,6 +304,15 @@ class Hub:
             hint="`breakbulk hub list` shows what there is; `breakbulk push OWNER/NAME` makes one; "
             "BREAKBULK_HUB names another hub",
         )
+
+
+def _follows(change: Change, before: Recorded) -> bool:
+    """Say whether a change is the one made after `before`: by its digest, and by what both say of generations."""
+    return (
+        change.parent == before.sha256
+        and change.previous == before.change.generation
+        and change.generations == before.change.generations + (change.kind == "push")
+    )
 
 
 def _broken(environment: str, number: int) -> IntegrityError:

@@ -23,6 +23,7 @@ from breakbulk.errors import IntegrityError
 
 __all__ = [
     "COLLECTING",
+    "ENVIRONMENTS",
     "FORMAT",
     "HUB",
     "INDEX",
@@ -33,6 +34,7 @@ __all__ = [
     "change_key",
     "changes_prefix",
     "digest_key",
+    "is_numbered",
     "journal_key",
     "numbered",
     "object_key",
@@ -43,6 +45,7 @@ __all__ = [
 FORMAT = 1
 HUB = "hub.json"
 OBJECTS = "objects/"
+ENVIRONMENTS = "environments/"
 LEASES = "leases/"
 COLLECTING = "collecting"
 INDEX = "index/"
@@ -91,3 +94,8 @@ def snapshot_key(number: int) -> str:
 def numbered(number: int) -> str:
     """Return a number as it stands in keys, so that their order is that of the numbers."""
     return f"{number:0{_DIGITS}d}"
+
+
+def is_numbered(text: str) -> bool:
+    """Say whether `text` is what `numbered` gives for some number."""
+    return len(text) == _DIGITS and text.isascii() and text.isdecimal()

@@ -51,13 +51,13 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_reference(text: str) -> bool:
     """Say whether `text` can name an environment on a hub; a directory of that name goes first."""
-    return _REFERENCE.fullmatch(text) is not None
+    return _match(text) is not None
 
 
 def parse_reference(text: str) -> Reference:
     """Return what `text` names; raise `UsageError` `reference-invalid`."""
-    match = _REFERENCE.fullmatch(text)
-    if match is None or (match["generation"] and match["at"]):
+    match = _match(text)
+    if match is None:
         raise UsageError(
             "this is not the name of an environment on a hub",
             identifier="reference-invalid",
@@ -72,3 +72,8 @@ def parse_reference(text: str) -> Reference:
         generation=int(number) if number else None,
         digest=f"sha256:{match['digest']}" if match["digest"] else None,
     )
+
+
+def _match(text: str) -> re.Match[str] | None:
+    match = _REFERENCE.fullmatch(text)
+    return None if match and match["generation"] and match["at"] else match

@@ -14,8 +14,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import secrets
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -24,6 +25,7 @@ from breakbulk.errors import HubError, IntegrityError
 __all__ = [
     "CHANGE_TYPE",
     "PAYLOAD_TYPE",
+    "Authorship",
     "Blob",
     "Change",
     "ChangeKind",
@@ -36,12 +38,24 @@ __all__ = [
     "decode_recorded",
     "encode_change",
     "encode_envelope",
+    "new_token",
 ]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 CHANGE_TYPE = "https://breakbulk.dev/change/v1"
 ChangeKind = Literal["push", "switch", "rollback"]
+
+_Count = Annotated[int, msgspec.Meta(ge=1, le=99_999_999)]
+_Bytes = Annotated[int, msgspec.Meta(ge=0)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
+
+
+def new_token() -> str:
+    """Return a word that no other change has."""
+    return secrets.token_hex(8)
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
@@ -51,8 +65,8 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_def
 class Blob(_Table, frozen=True, kw_only=True):
     """An object by the SHA-256 (64 hexadecimal digits) and the size in bytes of its content."""
 
-    sha256: str
-    size: int
+    sha256: _Sha256
+    size: _Bytes
 
 
 class PreparedPackage(_Table, frozen=True, kw_only=True):
@@ -64,13 +78,23 @@ class PreparedPackage(_Table, frozen=True, kw_only=True):
 
     blob: Blob
     tree: str
-    size: int
+    size: _Bytes
 
 
 class PreparedSet(_Table, frozen=True, kw_only=True):
     """The prepared packages of one system of an environment, by their directory name in a store. An object."""
 
     packages: dict[str, PreparedPackage]
+
+
+class Authorship(msgspec.Struct, frozen=True, kw_only=True):
+    """Who does something to an environment, where, when and with which words; see the attributes of `Change`."""
+
+    author: str
+    host: str
+    command: str
+    time: _Moment
+    message: str = ""
 
 
 class Summary(_Table, frozen=True, kw_only=True):
@@ -84,7 +108,7 @@ class Summary(_Table, frozen=True, kw_only=True):
         digest: Of the live one.
         time: When it became live.
         author: Who did that.
-        message: Of the push.
+        message: Of the push that allotted the live generation.
         installs: Install ids of the manifest, sorted.
         packages: How many packages there are, of all systems together, each counted once.
         systems: Sorted.
@@ -97,7 +121,7 @@ class Summary(_Table, frozen=True, kw_only=True):
     generation: int
     generations: int
     digest: str
-    time: datetime
+    time: _Moment
     author: str
     message: str = ""
     installs: tuple[str, ...] = ()
@@ -126,30 +150,52 @@ class Change(_Table, frozen=True, kw_only=True):
         command: What was typed, as Flox keeps it (`breakbulk push ada/tickets`).
         time: By the clock of whoever did it.
         message: What the user said of it.
+        about: Of a switch or rollback, the message of the push whose generation it makes live.
         installs, packages: As in `Summary`.
         parent: SHA-256 of the envelope of the change before, None for the first.
+        token: Random, so that two changes are never the same bytes, and whoever tried to record one can tell whether
+            it is theirs that was recorded.
 
     """
 
     environment: str
-    number: int
+    number: _Count
     kind: ChangeKind
-    generation: int
-    generations: int
-    digest: str
+    generation: _Count
+    generations: _Count
+    digest: _Digest
     lock: Blob
     author: str
     host: str
     command: str
-    time: datetime
-    previous: int | None = None
+    time: _Moment
+    previous: _Count | None = None
     manifest: Blob | None = None
     prepared: dict[str, Blob] = {}
     archives: tuple[Blob, ...] = ()
     message: str = ""
+    about: str = ""
     installs: tuple[str, ...] = ()
     packages: int = 0
-    parent: str | None = None
+    parent: _Sha256 | None = None
+    token: str = msgspec.field(default_factory=new_token)
+
+    @property
+    def pushed_message(self) -> str:
+        """What was said of the live generation when it was pushed."""
+        return self.message if self.kind == "push" else self.about
+
+    @property
+    def possible(self) -> bool:
+        """Whether its numbers can be those of a change: a push allots the last generation, others choose one."""
+        allotted = self.generation == self.generations if self.kind == "push" else self.previous is not None
+        first = self.number == 1
+        return (
+            allotted
+            and self.generation <= self.generations <= self.number
+            and (self.previous or 1) <= self.generations
+            and first == (self.parent is None) == (self.previous is None)
+        )
 
     def summary(self, *, signed: bool) -> Summary:
         """Return what lists show once this change is the last one."""
@@ -161,7 +207,7 @@ class Change(_Table, frozen=True, kw_only=True):
             digest=self.digest,
             time=self.time,
             author=self.author,
-            message=self.message,
+            message=self.pushed_message,
             installs=self.installs,
             packages=self.packages,
             systems=tuple(sorted(self.prepared)),
@@ -200,7 +246,7 @@ def encode_change(change: Change) -> bytes:
         "predicateType": CHANGE_TYPE,
         "predicate": change,
     }
-    return msgspec.json.encode(statement, order="deterministic")
+    return msgspec.json.encode(statement, order="sorted")
 
 
 def encode_envelope(payload: bytes, signatures: tuple[Signature, ...] = ()) -> bytes:
@@ -218,14 +264,17 @@ def decode_recorded(data: bytes, where: str, *, environment: str, number: int) -
     """
     try:
         envelope = msgspec.json.decode(data, type=Envelope)
-        statement = msgspec.json.decode(base64.b64decode(envelope.payload, validate=True), type=dict[str, Any])
+        payload = base64.b64decode(envelope.payload, validate=True)
+        statement = msgspec.json.decode(payload, type=dict[str, Any])
         _refuse_newer(statement, where)
-        change = msgspec.convert(statement.get("predicate"), Change, strict=False)
-    except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
+        change = msgspec.convert(statement.get("predicate"), Change)
+    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError) as error:
         raise _damaged(where, str(error)) from error
     if (change.environment, change.number) != (environment, number):
         raise _damaged(where, f"it says it is change {change.number} of {change.environment}")
-    if encode_change(change) != base64.b64decode(envelope.payload):
+    if not change.possible:
+        raise _damaged(where, "its numbers contradict each other")
+    if encode_change(change) != payload:
         raise _damaged(where, "it holds more than a change, or its subject is another environment")
     return Recorded(change=change, envelope=envelope, sha256=hashlib.sha256(data).hexdigest())
 
