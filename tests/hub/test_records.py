@@ -24,7 +24,7 @@ from breakbulk.hub.records import (
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 BLOBS = st.builds(Blob, sha256=HEX, size=st.integers(0, 1 << 50))
-TIMES = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))
+TIMES = st.integers(0, 4_000_000_000_000).map(lambda ms: datetime.fromtimestamp(ms / 1000, UTC))
 
 
 @st.composite
@@ -80,9 +80,10 @@ def test_a_payload_that_was_altered_is_refused_or_another_change(change: Change,
     try:
         recorded = decoded(encode_envelope(bytes(payload)), change.number)
     except (IntegrityError, HubError) as error:
-        assert error.reference in {"change-damaged", "hub-newer"}
+        refusal = error.reference
     else:
-        assert recorded.change != change
+        refusal = "none" if recorded.change == change else "another-change"
+    assert refusal in {"change-damaged", "hub-newer", "another-change"}
 
 
 @given(changes(), st.data())

@@ -208,7 +208,9 @@ class Hub:
             if change is None:
                 return None
             data = encode_envelope(encode_change(change), sign(encode_change(change)))
+            self.objects.settle()  # what the change refers to
             if self._created(change, data):
+                self.objects.settle()
                 key = change_key(environment, change.number)
                 recorded = decode_recorded(data, key, environment=environment, number=change.number)
                 self._derive(recorded)

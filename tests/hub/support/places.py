@@ -10,7 +10,6 @@ from typing import TypeVar
 from breakbulk.errors import NotFoundError
 from breakbulk.hub.objects import Objects, Stat
 
-
 Answer = TypeVar("Answer")
 
 
@@ -32,6 +31,9 @@ class Dictionary:
 
     def stream(self, key: str, start: int = 0) -> Iterator[bytes]:
         yield self.get(key)[start:]
+
+    def local(self, key: str) -> Path | None:
+        return None
 
     def create(self, key: str, data: bytes | Path) -> bool:
         with self._lock:
@@ -92,6 +94,9 @@ class Wrapped:
 
     def stream(self, key: str, start: int = 0) -> Iterator[bytes]:
         return self._ask("get", key, lambda: self.inner.stream(key, start))
+
+    def local(self, key: str) -> Path | None:
+        return self.inner.local(key)
 
     def create(self, key: str, data: bytes | Path) -> bool:
         return self._ask("create", key, lambda: self.inner.create(key, data))
