@@ -27,7 +27,7 @@ class Crew(Generic[Worker]):
 
     Args:
         name: Of the threads.
-        size: Number of threads; a thread is started when there is work for it.
+        size: Number of threads; a thread is started when there is work for it, or by `start`.
         open_worker: Opens what one thread works with; when it fails, so does the work that was waiting for it.
 
     """
@@ -41,15 +41,19 @@ class Crew(Generic[Worker]):
         self._workers: list[Worker] = []
         self._submitted = 0
 
+    def start(self, threads: int) -> None:
+        """Start threads ahead of work that is sure to come, so that their workers are open when it does."""
+        while len(self._threads) < min(self._size, threads):
+            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
     def submit(self, work: Callable[[Worker], Result], *, rank: int = 0) -> Future[Result]:
         """Have `work` called with a worker; of waiting work the lowest rank goes first. From one thread only."""
         future: Future[Result] = Future()
         self._submitted += 1
         self._queue.put((rank, self._submitted, future, work))
-        if len(self._threads) < min(self._size, self._submitted):
-            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self.start(self._submitted)
         return future
 
     def close(self, *, abandon: bool = False, patience_s: float | None = None) -> None:

@@ -118,6 +118,7 @@ class Production:
         try:
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
+            self._open_workers()
             while self._left:
                 with suppress(queue.Empty):  # a signal that came in the moment before the wait is seen when it ends
                     handle, job, future = self._events.get(timeout=_WAKE_S)
@@ -129,6 +130,12 @@ class Production:
             raise store_fault(error, self._settings.store, variable="BREAKBULK_STORE", needed_bytes=needed) from error
         finally:
             self._end()
+
+    def _open_workers(self) -> None:
+        """Have the processes start while the first archives are on their way, and the cores have little to do."""
+        self._unpackers.start(len(self._jobs))
+        if self._interpreter and self._interpreter_ready():
+            self._compilers.start(sum(job.package.python is not None for job in self._jobs.values()))
 
     def _end(self) -> None:
         self._stop.set()
