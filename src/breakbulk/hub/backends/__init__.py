@@ -36,4 +36,10 @@ def open_objects(url: str, settings: Settings) -> Objects:
         from breakbulk.hub.backends.stored import memory_objects
 
         return memory_objects(address.place)
-    raise NotImplementedError(address.scheme)
+    if address.scheme in {"http", "https"}:
+        from breakbulk.hub.backends.service import open_service
+
+        return open_service(address.url, settings)
+    from breakbulk.hub.backends.buckets import bucket_objects
+
+    return bucket_objects(address, settings)

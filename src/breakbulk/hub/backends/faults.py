@@ -5,9 +5,21 @@
 
 from __future__ import annotations
 
-from breakbulk.errors import HubError, NetworkError, NotFoundError
+from breakbulk.errors import HubError, IntegrityError, NetworkError, NotFoundError
 
-__all__ = ["busy", "denied", "full", "missing", "refused", "too_large", "unreachable"]
+__all__ = [
+    "busy",
+    "denied",
+    "full",
+    "missing",
+    "no_bucket",
+    "not_exclusive",
+    "refused",
+    "replaced",
+    "skewed",
+    "too_large",
+    "unreachable",
+]
 
 
 def missing(where: str) -> NotFoundError:
@@ -43,6 +55,28 @@ def denied(where: str, why: str) -> HubError:
     )
 
 
+def skewed(where: str, why: str) -> HubError:
+    """The clock of this machine is so wrong that signatures of requests are not accepted."""
+    return HubError(
+        "the hub does not accept the time of this machine",
+        identifier="hub-denied",
+        where=where,
+        why=why,
+        hint="set the clock of this machine, then run the command again",
+    )
+
+
+def replaced(where: str) -> IntegrityError:
+    """Somebody wrote another object over the one that is being read."""
+    return IntegrityError(
+        "an object of the hub changed while it was read",
+        identifier="object-replaced",
+        where=where,
+        why="objects never change, so whoever did this did not use Breakbulk",
+        hint="`breakbulk hub check` tells what else was altered; restore it from a mirror",
+    )
+
+
 def full(where: str, why: str) -> HubError:
     """There is no room."""
     return HubError(
@@ -62,6 +96,28 @@ def refused(where: str, why: str) -> HubError:
         where=where,
         why=why,
         hint="see the documentation of hubs for what a place must be able to do",
+    )
+
+
+def no_bucket(where: str) -> HubError:
+    """The bucket of the address is not there."""
+    return HubError(
+        "there is no such bucket",
+        identifier="hub-bucket-missing",
+        where=where,
+        hint="make the bucket, or correct the address of the hub or its endpoint",
+    )
+
+
+def not_exclusive(where: str, why: str) -> HubError:
+    """The place cannot tell which of two writers was first, so generations would be lost."""
+    return HubError(
+        "this place does not keep two pushes apart",
+        identifier="hub-not-exclusive",
+        where=where,
+        why=why,
+        hint="it must honour `If-None-Match: *` when an object is written, as S3, Google Cloud Storage and Azure do; "
+        "take a newer version of its server, or put `breakbulk hub serve` in front of a directory",
     )
 
 
