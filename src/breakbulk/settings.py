@@ -102,6 +102,14 @@ class Settings:
             return Path("/var/lib/breakbulk-hub")
         return _user_directory(self.environment, "data").with_name("breakbulk-hub")
 
+    @property
+    def state(self) -> Path:
+        """Where environments of a hub keep what they write between runs: caches, logs of their services.
+
+        Of root it is beside the packages; otherwise in the user's state directory.
+        """
+        return self.store if os.geteuid() == 0 else _user_directory(self.environment, "state")
+
     @classmethod
     def documented(cls) -> list[tuple[str, str]]:
         """Return (variable, meaning) of every setting that has a variable, for the reference."""
@@ -109,10 +117,11 @@ class Settings:
 
 
 def _user_directory(environment: Mapping[str, str], kind: str) -> Path:
-    """Return the user's data, cache or configuration directory after the XDG Base Directory specification."""
+    """Return the user's data, cache, state or configuration directory after the XDG Base Directory specification."""
     variable, fallback = {
         "data": ("XDG_DATA_HOME", ".local/share"),
         "cache": ("XDG_CACHE_HOME", ".cache"),
+        "state": ("XDG_STATE_HOME", ".local/state"),
         "configuration": ("XDG_CONFIG_HOME", ".config"),
     }[kind]
     configured = environment.get(variable, "")

@@ -207,5 +207,5 @@ def test_a_full_disk_behind_standard_output_is_an_error(process: Call, spawn: Ca
 def test_module_and_script_are_one_program(process: Call) -> None:
     outcome = process("list", "--json", "-e", "/nonexistent")
     assert outcome.code == 72
-    assert json.loads(outcome.out)["error"] == "manifest-not-found"
+    assert json.loads(outcome.out)["error"] == "directory-missing"
     assert outcome.err == ""

@@ -1,13 +1,12 @@
 """What the shell offers for words that Breakbulk knows: install ids, package names, services.
 
-Called by click while the user types, so it reads files and asks no network, and an environment that cannot be read
+Called by click while the user types, so it reads files and asks no index, and an environment that cannot be read
 offers nothing instead of an error. Counterpart of the command `completion`, which hooks it into the shell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +17,7 @@ from breakbulk.errors import BreakbulkError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from breakbulk.library import Environment
+    from breakbulk.library import Runnable
 
 __all__ = ["install_ids", "locked_names", "service_names", "specs", "upgradable_names"]
 
@@ -40,24 +39,24 @@ def specs(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> 
     return [CompletionItem(start, help=meaning) for start, meaning in _SPEC_STARTS if start.startswith(incomplete)]
 
 
-def _install_ids(environment: Environment) -> Iterable[str]:
+def _install_ids(environment: Runnable) -> Iterable[str]:
     return environment.manifest.install
 
 
-def _service_names(environment: Environment) -> Iterable[str]:
+def _service_names(environment: Runnable) -> Iterable[str]:
     return environment.manifest.services
 
 
-def _locked_names(environment: Environment) -> Iterable[str]:
+def _locked_names(environment: Runnable) -> Iterable[str]:
     lock = environment.read_lock()
     return {package.name for system in lock.systems.values() for package in system.packages} if lock else ()
 
 
-def _upgradable_names(environment: Environment) -> Iterable[str]:
+def _upgradable_names(environment: Runnable) -> Iterable[str]:
     return {*_install_ids(environment), *_locked_names(environment)}
 
 
-def _offering(names: Callable[[Environment], Iterable[str]]) -> Completer:
+def _offering(names: Callable[[Runnable], Iterable[str]]) -> Completer:
     """Return a completer that offers what `names` finds in the environment that the command line is about."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -74,10 +73,10 @@ def _offering(names: Callable[[Environment], Iterable[str]]) -> Completer:
     return complete
 
 
-def _environment(invocation: Invocation) -> Environment:
-    from breakbulk.library import Environment
+def _environment(invocation: Invocation) -> Runnable:
+    from breakbulk.library.opening import open_environment
 
-    return Environment.open(invocation.directory or Path(), invocation.settings)
+    return open_environment(invocation.directory, invocation.settings)
 
 
 install_ids = _offering(_install_ids)

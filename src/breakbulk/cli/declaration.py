@@ -83,12 +83,13 @@ def _shared_options(*, environment: bool) -> list[click.Parameter]:
         options.append(
             click.Option(
                 ["-e", "--environment"],
-                metavar="DIR",
+                metavar="DIR|OWNER/NAME[:N]",
                 type=click.Path(path_type=Path),
                 expose_value=False,
                 is_eager=True,
                 callback=_keep("directory"),
-                help="The directory of the manifest; by default looked for from here upwards.",
+                help="The directory of the manifest, by default looked for from here upwards; or an environment of the "
+                "hub.",
             )
         )
     for names, attribute, meaning in (

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from breakbulk.cli.failures import OutputError
 from breakbulk.cli.rendering import Style, wants_colour
+from breakbulk.errors import UsageError
 from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.cli.progress import Progress
     from breakbulk.hub.hub import Hub
-    from breakbulk.library import Environment
+    from breakbulk.library import Environment, Runnable
     from breakbulk.reporting import Task, Unit
 
 __all__ = ["Invocation", "abandon_output"]
@@ -34,7 +35,8 @@ class Invocation:
     Attributes:
         json: Print one JSON document instead of text.
         quiet: Print neither progress nor notes nor hints.
-        directory: `--environment`, None to look for a manifest from the current directory upwards.
+        directory: `--environment`, None to look for a manifest from the current directory upwards; where there is no
+            such directory it may name an environment on a hub.
         argv: The words after the program's name.
 
     """
@@ -77,13 +79,22 @@ class Invocation:
         self.progress.note(message)
 
     def environment(self, *, frozen: bool = False) -> Environment:
-        """Open the environment of `--environment` or of the current directory; raises `NotFoundError`.
+        """Open the environment in the directory of `--environment` or in the current one, to change it.
 
-        With `frozen` the environment never locks by itself.
+        With `frozen` the environment never locks by itself. Raises `NotFoundError`; `UsageError` for one on a hub.
         """
         from breakbulk.library import Environment
+        from breakbulk.library.opening import names_remote
 
+        if self.directory is not None and names_remote(self.directory):
+            raise _cannot_be_changed(str(self.directory))
         return Environment.open(self.directory or Path(), self.settings, self, frozen=frozen)
+
+    def runnable(self, *, frozen: bool = False) -> Runnable:
+        """Open the environment of `--environment`, which may be on a hub, or of the current directory."""
+        from breakbulk.library.opening import open_environment
+
+        return open_environment(self.directory, self.settings, self, frozen=frozen)
 
     @cached_property
     def hub(self) -> Hub:
@@ -128,6 +139,16 @@ def abandon_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def _cannot_be_changed(name: str) -> UsageError:
+    return UsageError(
+        f"{name} is on a hub, and this command needs an environment in a directory",
+        identifier="environment-on-hub",
+        where=f"--environment {name}",
+        why="what is pushed never changes",
+        hint=f"`breakbulk pull {name} --into DIRECTORY`, change it there, and `breakbulk push` it",
+    )
 
 
 def _write(text: str) -> None:

@@ -28,7 +28,7 @@ def launched(
     frozen: bool = False,
 ) -> int:
     """Realise the environment, run `command` (None: a shell) in it, and return its exit status."""
-    environment = invocation.environment(frozen=frozen)
+    environment = invocation.runnable(frozen=frozen)
     realised = environment.realise()
     invocation.close()
     started = time.monotonic()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from breakbulk.environment.specification import STATE_DIRECTORY, current_directory
-from breakbulk.errors import LockError
+from breakbulk.errors import LockError, NotFoundError
 from breakbulk.library.runnable import Runnable, running_system
 from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
 from breakbulk.lock.model import Lock
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from breakbulk.lock.differences import Difference
     from breakbulk.store.realise import Realised
 
-__all__ = ["Environment", "Locked"]
+__all__ = ["Environment", "Locked", "running_system"]
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +79,14 @@ class Environment(Runnable):
         """Find the manifest of `directory` or of the nearest directory above it.
 
         Raises:
-            NotFoundError: There is no manifest.
+            NotFoundError: `directory-missing`; `manifest-not-found`.
             UsageError: The current directory has been removed.
 
         """
-        found = find_manifest(current_directory() / directory)
+        start = current_directory() / directory
+        if not start.is_dir():
+            raise _missing(start)
+        found = find_manifest(start)
         return cls(found, settings or Settings.load(os.environ), reporter, frozen=frozen)
 
     def with_text(self, text: str) -> Environment:
@@ -280,3 +283,12 @@ class Environment(Runnable):
         for locked in lock.systems.values():
             known = listings(locked.packages, installs, self.settings, self.reporter)
             check_conflicts(Layout(self.settings.store), locked.packages, known)
+
+
+def _missing(directory: Path) -> NotFoundError:
+    return NotFoundError(
+        f"there is no directory {directory}",
+        identifier="directory-missing",
+        where=str(directory),
+        hint="correct it; an environment on a hub is written OWNER/NAME, in lowercase letters",
+    )

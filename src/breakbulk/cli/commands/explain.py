@@ -35,11 +35,11 @@ def command(invocation: Invocation, name: str) -> None:
     from breakbulk.library import running_system
     from breakbulk.lock.differences import packages_of
 
-    environment = invocation.environment()
+    environment = invocation.runnable()
     packages = packages_of(environment.read_lock(), running_system())
     if not packages:
         raise NotFoundError(
-            "there is no lock", identifier="lock-missing", where=str(environment.lock_path), hint="run `breakbulk lock`"
+            "there is no lock", identifier="lock-missing", where=environment.place, hint="run `breakbulk lock`"
         )
     found = [package for package in packages.values() if name in {package.name, package.id}]
     if not found:

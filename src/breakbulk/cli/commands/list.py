@@ -81,7 +81,7 @@ def command(invocation: Invocation, everything: bool) -> None:
     from breakbulk.lock.differences import packages_of
     from breakbulk.store.layout import Layout
 
-    environment = invocation.environment()
+    environment = invocation.runnable()
     lock = environment.read_lock()
     layout = Layout(invocation.settings.store)
     every = [_Listed(found, layout.tree(found).is_dir()) for found in packages_of(lock, running_system()).values()]
@@ -89,7 +89,7 @@ def command(invocation: Invocation, everything: bool) -> None:
     waiting = _not_locked(environment.manifest.install, every)
     outdated = environment.outdated(lock)
     document = {
-        "manifest": environment.manifest_path,
+        "manifest": environment.place,
         "outdated": outdated,
         "not_locked": waiting,
         "packages": [item.document() for item in listed],

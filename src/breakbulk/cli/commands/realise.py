@@ -28,7 +28,7 @@ def command(invocation: Invocation, locked: bool) -> None:
     `breakbulk run` does the same by itself; this is for doing it beforehand. It may be interrupted at any time and goes
     on where it was.
     """
-    realised = invocation.environment(frozen=locked).realise()
+    realised = invocation.runnable(frozen=locked).realise()
     document = {
         "store": invocation.settings.store,
         "packages": realised.packages,

@@ -18,7 +18,7 @@ from breakbulk.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from breakbulk.environment.services import ServiceStatus
-    from breakbulk.library import Environment
+    from breakbulk.library import Runnable
 
 __all__ = ["command"]
 
@@ -116,14 +116,14 @@ def logs(invocation: Invocation, names: tuple[str, ...], lines: int, follow: boo
         _follow(environment, prefixes)
 
 
-def _with_services(invocation: Invocation) -> Environment:
+def _with_services(invocation: Invocation) -> Runnable:
     """Open the environment; raise `NotFoundError` when it has no services at all."""
-    environment = invocation.environment()
+    environment = invocation.runnable()
     if not environment.services.select():
         raise NotFoundError(
             "the environment has no services",
             identifier="services-none",
-            where=str(environment.manifest_path),
+            where=environment.place,
             hint='add one with `breakbulk edit`: [services] redis.command = "redis-server"',
         )
     return environment
@@ -154,7 +154,7 @@ def _prefixed(text: str, prefix: str) -> str:
     return "\n".join(f"{prefix}{line}" for line in text.splitlines())
 
 
-def _follow(environment: Environment, prefixes: Mapping[str, str]) -> None:
+def _follow(environment: Runnable, prefixes: Mapping[str, str]) -> None:
     """Print what the services write until the user has seen enough."""
     written: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
 

@@ -96,7 +96,7 @@ def _tree(invocation: Invocation, name: str) -> Path:
     from breakbulk.store.layout import Layout
 
     layout = Layout(invocation.settings.store)
-    packages = packages_of(invocation.environment().read_lock(), running_system())
+    packages = packages_of(invocation.runnable().read_lock(), running_system())
     trees = [layout.tree(package) for package in packages.values() if name in {package.name, package.id}]
     if not trees:
         raise NotFoundError(
