@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from breakbulk.ecosystems.deb.credentials import Credential, authorisation, read_credentials, without_credentials
+from breakbulk.ecosystems.addresses import without_credentials
+from breakbulk.ecosystems.deb.credentials import Credential, authorisation, read_credentials
 
 TEXT = """# mine
 machine example.org login me password secret

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from breakbulk.ecosystems.pypi.pylock import read_pylock, without_credentials
+from breakbulk.ecosystems.addresses import without_credentials
+from breakbulk.ecosystems.pypi.pylock import read_pylock
 from breakbulk.ecosystems.pypi.target import Target
 from breakbulk.errors import ResolutionError
 

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from packageurl import PackageURL
 
-from breakbulk.ecosystems.archive.sizing import authorisation, downloaded, local_path, size_of
+from breakbulk.ecosystems.addresses import local_path
+from breakbulk.ecosystems.archive.sizing import authorisation, downloaded, size_of
 from breakbulk.ecosystems.extraction import STRANGER, Stripped, extract, refusal
 from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
 from breakbulk.errors import LockError

@@ -10,26 +10,24 @@ import hashlib
 import netrc
 import os
 import tempfile
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from breakbulk.ecosystems.addresses import local_path, shown
+from breakbulk.ecosystems.repeating import TRANSIENT, lasting, repeated
 from breakbulk.errors import IntegrityError, NetworkError, NotFoundError
 from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["authorisation", "downloaded", "local_path", "size_of"]
+__all__ = ["authorisation", "downloaded", "size_of"]
 
 _CHUNK_BYTES = 1 << 20
-_FIRST_PAUSE_S = 0.5
-
-Answer = TypeVar("Answer")
 
 
 def size_of(url: str, sha256: str, settings: Settings) -> int:
@@ -51,12 +49,6 @@ def size_of(url: str, sha256: str, settings: Settings) -> int:
         return _by_head(client, url, settings) or _by_download(client, url, sha256, settings)
 
 
-def local_path(url: str) -> Path | None:
-    """Return the path of a file URL (RFC 8089), None for any other."""
-    parts = urlsplit(url)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
 def downloaded(sha256: str, settings: Settings) -> Path:
     """Return where an archive that had to be downloaded to know its size is kept, present or not."""
     return settings.cache / "archives" / sha256
@@ -76,9 +68,13 @@ def authorisation(url: str, settings: Settings) -> dict[str, str]:
 
 def _by_head(client: httpx2.Client, url: str, settings: Settings) -> int | None:
     """Return the size that the server names, None when it does not say or does not know HEAD."""
-    answer = _repeated(url, settings, lambda: client.head(url, headers=authorisation(url, settings)))
-    if answer.status_code in {404, 410}:
-        raise _missing(url, f"the server answers with status {answer.status_code}")
+
+    def once() -> httpx2.Response:
+        with _failing(url):
+            return client.head(url, headers=authorisation(url, settings))
+
+    answer = repeated(once, tries=settings.retries)
+    _check_present(url, answer)
     length = answer.headers.get("Content-Length", "")
     return int(length) if answer.status_code == 200 and length.isdigit() else None
 
@@ -88,11 +84,11 @@ def _by_download(client: httpx2.Client, url: str, sha256: str, settings: Setting
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         part = Path(scratch, "part")
-        digest = _repeated(url, settings, lambda: _download(client, url, part, settings))
+        digest = repeated(lambda: _download(client, url, part, settings), tries=settings.retries)
         if digest != sha256:
             raise IntegrityError(
                 "an archive is not the one that the manifest names",
-                where=_shown(url),
+                where=shown(url),
                 why=f"its SHA-256 is {digest}, the manifest says {sha256}",
                 hint="find out why it changed before you correct sha256",
             )
@@ -102,29 +98,34 @@ def _by_download(client: httpx2.Client, url: str, sha256: str, settings: Setting
 
 def _download(client: httpx2.Client, url: str, part: Path, settings: Settings) -> str:
     digest = hashlib.sha256()
-    with client.stream("GET", url, headers=authorisation(url, settings)) as answer, part.open("wb") as file:
-        if answer.status_code in {404, 410}:
-            raise _missing(url, f"the server answers with status {answer.status_code}")
-        answer.raise_for_status()
+    asked = client.stream("GET", url, headers=authorisation(url, settings))
+    with _failing(url), asked as answer, part.open("wb") as file:
+        _check_present(url, answer)
+        if not answer.is_success:
+            error = _unreachable(url, f"the server answers with status {answer.status_code}")
+            raise error if answer.status_code in TRANSIENT else lasting(error)
         for chunk in answer.iter_bytes(_CHUNK_BYTES):
             digest.update(chunk)
             file.write(chunk)
     return digest.hexdigest()
 
 
-def _repeated(url: str, settings: Settings, ask: Callable[[], Answer]) -> Answer:
-    """Return what `ask` returns, tried again with growing pauses while the network fails."""
+@contextmanager
+def _failing(url: str) -> Iterator[None]:
+    """Give the client's own errors as ours; those of a connection may be over the next time."""
     import httpx2
 
-    for attempt in range(1, settings.retries + 1):
-        try:
-            return ask()
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            lasting = not isinstance(error, httpx2.TransportError)
-            if lasting or attempt == settings.retries:
-                raise _unreachable(url, str(error) or type(error).__name__) from error
-            time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1))
-    raise AssertionError("settings.retries is at least 1")
+    try:
+        yield
+    except httpx2.TransportError as error:
+        raise _unreachable(url, str(error) or type(error).__name__) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise lasting(_unreachable(url, str(error) or type(error).__name__)) from error
+
+
+def _check_present(url: str, answer: httpx2.Response) -> None:
+    if answer.status_code in {404, 410}:
+        raise _missing(url, f"the server answers with status {answer.status_code}")
 
 
 @contextmanager
@@ -140,7 +141,7 @@ def _missing(url: str, why: str) -> NotFoundError:
     return NotFoundError(
         "there is no archive at the address",
         identifier="archive-missing",
-        where=_shown(url),
+        where=shown(url),
         why=why,
         hint="correct `url` in the manifest",
     )
@@ -150,13 +151,7 @@ def _unreachable(url: str, why: str) -> NetworkError:
     return NetworkError(
         "the size of an archive cannot be found out",
         identifier="archive-unreachable",
-        where=_shown(url),
+        where=shown(url),
         why=why,
         hint="check the address and the network; credentials of private hosts belong in ~/.netrc",
     )
-
-
-def _shown(url: str) -> str:
-    """Return the address without credentials and query, which may hold a signature."""
-    parts: SplitResult = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -9,11 +9,11 @@ import base64
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-__all__ = ["Credential", "authorisation", "read_credentials", "without_credentials"]
+__all__ = ["Credential", "authorisation", "read_credentials"]
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -51,14 +51,6 @@ def authorisation(url: str, credentials: tuple[Credential, ...]) -> dict[str, st
         if _fits(each, parts.scheme, parts.hostname or "", parts.port, parts.path):
             return _basic(each.login, each.password)
     return {}
-
-
-def without_credentials(url: str) -> str:
-    """Return the address without a user's name and password: as it may be shown and asked for."""
-    parts = urlsplit(url)
-    if not parts.username:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _fits(credential: Credential, scheme: str, host: str, port: int | None, path: str) -> bool:

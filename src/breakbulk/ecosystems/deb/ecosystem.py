@@ -89,7 +89,8 @@ class Deb:
     def locate(self, package: Package, install: Install | None, settings: Settings) -> Iterable[Location]:
         """Yield the places of a package's archive: every mirror of its suite, then of that suite's main suite."""
         del install  # a Debian package is where its suite is
-        from breakbulk.ecosystems.deb.credentials import authorisation, read_credentials, without_credentials
+        from breakbulk.ecosystems.addresses import without_credentials
+        from breakbulk.ecosystems.deb.credentials import authorisation, read_credentials
 
         credentials = read_credentials(settings.apt_directory)
         for root in dict.fromkeys(source.uri for source in _sources(package, settings)):

@@ -6,14 +6,15 @@ Release file says, and asked for with the validators of the last answer. Proxies
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from breakbulk.ecosystems.deb.credentials import Credential, authorisation, without_credentials
+from breakbulk.ecosystems.addresses import without_credentials
+from breakbulk.ecosystems.deb.credentials import Credential, authorisation
+from breakbulk.ecosystems.repeating import TRANSIENT, lasting, repeated
 from breakbulk.errors import NetworkError
 from breakbulk.reporting import Reporter, Task
 
@@ -26,8 +27,6 @@ __all__ = ["Document", "Fetcher", "Missing", "Unchanged"]
 
 DOCUMENT_LIMIT = 32 << 20
 """Bytes of a Release file; the largest known has one megabyte."""
-LONGEST_PAUSE_S = 8.0
-_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _ABSENT = {404, 410}
 
 
@@ -73,14 +72,7 @@ class Fetcher:
         """
         if url.startswith(("file:", "copy:")):
             return _read_local(Path(unquote(urlsplit(url).path)), limit)
-        for attempt in range(1, self._settings.retries + 1):
-            try:
-                return self._once(url, limit, title, validators)
-            except NetworkError as error:
-                if attempt == self._settings.retries or not error.retryable:
-                    raise
-                time.sleep(min(LONGEST_PAUSE_S, 0.25 * 2**attempt))
-        raise AssertionError("settings.retries is at least 1")
+        return repeated(lambda: self._once(url, limit, title, validators), tries=self._settings.retries)
 
     def close(self) -> None:
         """Close the connections."""
@@ -163,15 +155,9 @@ def _read_local(path: Path, limit: int) -> Document | Missing:
         ) from error
 
 
-class _RefusedError(NetworkError):
-    """The mirror answers, and will answer the same next time."""
-
-    retryable = False
-
-
 def _refused(url: str, status: int) -> NetworkError:
     message = f"the mirror answers with status {status}"
-    if status in _TRANSIENT:
+    if status in TRANSIENT:
         return NetworkError(message, identifier="deb-mirror-busy", where=url, hint="try again later")
     hint = "credentials belong into apt's auth.conf.d (man apt_auth.conf)"
-    return _RefusedError(message, identifier="deb-mirror-refuses", where=url, hint=hint)
+    return lasting(NetworkError(message, identifier="deb-mirror-refuses", where=url, hint=hint))

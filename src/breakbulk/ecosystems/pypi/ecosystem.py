@@ -15,9 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from breakbulk.ecosystems.addresses import local_path
 from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
 from breakbulk.ecosystems.pypi.indexes import ConfiguredIndexes
-from breakbulk.ecosystems.pypi.locations import archive_path, local_path, recall
+from breakbulk.ecosystems.pypi.locations import archive_path, recall
 from breakbulk.ecosystems.pypi.requirements import direct_reference
 from breakbulk.errors import ArchiveError, LockError
 from breakbulk.lock.model import Package, Python

@@ -20,7 +20,8 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from breakbulk.ecosystems.pypi.locations import archive_path, local_path
+from breakbulk.ecosystems.addresses import local_path
+from breakbulk.ecosystems.pypi.locations import archive_path
 from breakbulk.ecosystems.pypi.metadata import Metadata, parse_metadata
 from breakbulk.ecosystems.pypi.remote_archive import RangesUnsupportedError, RemoteArchive
 from breakbulk.ecosystems.pypi.scheme import DistInfoError, dist_info_directory

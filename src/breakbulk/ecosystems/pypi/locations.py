@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -20,7 +19,7 @@ from breakbulk.settings import Settings
 if TYPE_CHECKING:
     from breakbulk.ecosystems.pypi.pylock import Chosen
 
-__all__ = ["archive_path", "local_path", "recall", "remember"]
+__all__ = ["archive_path", "recall", "remember"]
 
 
 def remember(chosen: Iterable[Chosen], settings: Settings) -> None:
@@ -43,12 +42,6 @@ def recall(sha256: str, settings: Settings) -> list[str]:
 def archive_path(sha256: str, settings: Settings) -> Path:
     """Return where a wheel is kept that had to be fetched whole."""
     return settings.cache / "archives" / sha256
-
-
-def local_path(address: str) -> Path | None:
-    """Return the file that a `file:` address names, None for an address on a server."""
-    parts = urlsplit(address)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _path(sha256: str, settings: Settings) -> Path:

@@ -17,11 +17,12 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from breakbulk.ecosystems.addresses import without_credentials
 from breakbulk.ecosystems.pypi.target import Target
 from breakbulk.errors import ResolutionError
 from breakbulk.lock.model import Package
 
-__all__ = ["Chosen", "preferences", "read_pylock", "without_credentials"]
+__all__ = ["Chosen", "preferences", "read_pylock"]
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -125,12 +126,6 @@ def _chosen(distribution: _Distribution, archive: _Archive, same: list[_Archive]
         addresses=tuple(dict.fromkeys(without_credentials(each.address) for each in same)),
         direct=distribution.archive is not None,
     )
-
-
-def without_credentials(url: str) -> str:
-    """Return `url` without user, password and fragment."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
 def _rank(file: str, target: Target) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
 
-from breakbulk.ecosystems.pypi.pylock import without_credentials
+from breakbulk.ecosystems.addresses import shown, without_credentials
 from breakbulk.ecosystems.pypi.transport import Answer, Transport
 from breakbulk.errors import NetworkError
 
@@ -100,7 +100,7 @@ def _nonsense(url: str, why: str) -> NetworkError:
     return NetworkError(
         "a package index answers what is no Simple API",
         identifier="index-unreachable",
-        where=without_credentials(url),
+        where=shown(url),
         why=why,
         hint="check the index's address in uv's or pip's configuration; it usually ends in /simple",
     )

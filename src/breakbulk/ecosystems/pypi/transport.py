@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import ssl
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,16 +19,14 @@ from typing import Self
 import httpx2
 import msgspec
 
+from breakbulk.ecosystems.addresses import shown, without_credentials
 from breakbulk.ecosystems.pypi.client_configuration import client_configuration
 from breakbulk.ecosystems.pypi.credentials import Credentials
-from breakbulk.ecosystems.pypi.pylock import without_credentials
+from breakbulk.ecosystems.repeating import TRANSIENT, lasting, repeated
 from breakbulk.errors import IntegrityError, NetworkError
 from breakbulk.settings import Settings
 
 __all__ = ["Answer", "Transport"]
-
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
-_FIRST_PAUSE_S = 0.1
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -109,24 +105,21 @@ class Transport:
 
         answer = self._repeated(url, once)
         if answer.status != 200:
-            raise _unreachable(url, f"it answers with status {answer.status}")
+            raise lasting(_unreachable(url, f"it answers with status {answer.status}"))
 
-    def _repeated(self, url: str, once: Callable[[], Answer]) -> Answer:
-        for attempt in range(self._settings.retries):
+    def _repeated(self, url: str, ask: Callable[[], Answer]) -> Answer:
+        def once() -> Answer:
             try:
-                answer = once()
+                answer = ask()
             except httpx2.TransportError as error:
-                failure = _unreachable(url, str(error) or type(error).__name__)
-                failure.__cause__ = error
+                raise _unreachable(url, str(error) or type(error).__name__) from error
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                raise _unreachable(url, str(error)) from error
-            else:
-                if answer.status not in _AGAIN:
-                    return _authorised(answer, url)
-                failure = _unreachable(url, f"it answers with status {answer.status}")
-            if attempt + 1 < self._settings.retries:
-                time.sleep(_FIRST_PAUSE_S * 2**attempt * (1 + random.random()))  # noqa: S311
-        raise failure
+                raise lasting(_unreachable(url, str(error))) from error
+            if answer.status in TRANSIENT:
+                raise _unreachable(url, f"it answers with status {answer.status}")
+            return _authorised(answer, url)
+
+        return repeated(once, tries=self._settings.retries)
 
     def _stream(self, url: str, headers: dict[str, str]) -> AbstractContextManager[httpx2.Response]:
         return self._client.stream(
@@ -147,7 +140,7 @@ def _compare(url: str, digest: str, sha256: str) -> None:
     if digest != sha256:
         raise IntegrityError(
             "a wheel is not the one that the index promises",
-            where=without_credentials(url),
+            where=shown(url),
             why=f"its SHA-256 is {digest}, promised is {sha256}",
             hint="try again; if that does not help, tell those who run the index",
         )
@@ -178,14 +171,15 @@ def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
 
 def _authorised(answer: Answer, url: str) -> Answer:
     if answer.status in {401, 403}:
-        raise NetworkError(
+        error = NetworkError(
             "a package index does not accept the credentials, or wants some",
             identifier="index-unauthorised",
-            where=without_credentials(url),
+            where=shown(url),
             why=f"it answers with status {answer.status}",
             hint="give them in ~/.netrc, in keyring, with `uv auth login`, or in the index's address in uv's or pip's "
             "configuration",
         )
+        raise lasting(error)
     return answer
 
 
@@ -193,7 +187,7 @@ def _unreachable(url: str, why: str) -> NetworkError:
     return NetworkError(
         "a package index does not answer",
         identifier="index-unreachable",
-        where=without_credentials(url),
+        where=shown(url),
         why=why,
         hint="check the network, the proxy, and the index in uv's or pip's configuration; then try again",
     )
