@@ -32,7 +32,7 @@ def test_a_record_comes_back(tmp_path):
     assert (record.files, record.size) == (2, 7)
 
 
-@pytest.mark.parametrize("data", [None, b"", b"\x81", b"\xc0", b"text"])
+@pytest.mark.parametrize("data", [None, b"", b"\x81", b"\xc0", b"text", b"\x81\xa1\xc0\x01"])
 def test_a_damaged_record_is_named_with_the_remedy(tmp_path, data):
     layout = Layout(tmp_path)
     layout.prepare()

@@ -50,7 +50,7 @@ class Preamble(msgspec.Struct, frozen=True, kw_only=True):
     contents: int
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """What a tree is besides the bytes of its files.
 
     Attributes:
@@ -72,10 +72,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def contents(header: Header) -> Iterator[tuple[str, list[str]]]:
     """Yield each distinct content as (SHA-256, paths of the files that have it), in the order of the object.
 
-    Files of one kind follow each other, which packs better than the order of paths. Hard links are not among the paths.
+    Hard links are not among the paths.
     """
     paths: dict[str, list[str]] = {}
-    for path in sorted(header.content, key=_kind_and_path):
+    for path in sorted(header.content):
         entry = header.content[path]
         if entry.kind == "file" and path not in header.links:
             paths.setdefault(entry.content, []).append(path)
@@ -120,7 +120,7 @@ def decode_header(data: bytes, *, where: str) -> Header:
     """Return the header in `data`; raise `IntegrityError` `prepared-damaged`."""
     try:
         return msgspec.msgpack.decode(data, type=Header)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         damaged(where, f"its header is none: {error}")
 
 
@@ -133,7 +133,3 @@ def damaged(where: str, why: str) -> NoReturn:
         why=why,
         hint="push the environment again, or have `breakbulk hub check` tell what else is damaged",
     )
-
-
-def _kind_and_path(path: str) -> tuple[str, str]:
-    return path.rpartition("/")[2].rpartition(".")[2], path

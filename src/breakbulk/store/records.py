@@ -75,7 +75,7 @@ def decode_record(data: bytes, path: Path) -> Record:
     """Return the record in `data`, read from `path`; raise `StoreError` `record-damaged`."""
     try:
         return msgspec.msgpack.decode(data, type=Record)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
 
 
