@@ -1,6 +1,7 @@
 """Hubs of a test's own."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from breakbulk.hub.hub import Hub
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from places import Dictionary
+from s3_server import S3Server, serving_s3
 
 
 @pytest.fixture
@@ -22,3 +24,10 @@ def place() -> Dictionary:
 def hub(place: Dictionary) -> Hub:
     """A hub in that place, which does not wait between tries."""
     return Hub(place, pause=lambda _seconds: None)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server; a test makes buckets of its own in it."""
+    with serving_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -168,8 +168,11 @@ class DirectoryObjects:
                     continue
                 with suppress(FileNotFoundError):
                     if entry.is_dir(follow_symlinks=False):
-                        with _entered(entry.name, directory) as inner:
+                        inner = _enter(entry.name, directory)
+                        try:
                             yield from self._walk(inner, f"{prefix}{entry.name}/")
+                        finally:
+                            os.close(inner)
                     elif (found := _stat(prefix + entry.name, entry.stat(follow_symlinks=False))) is not None:
                         yield found
 
@@ -199,7 +202,7 @@ class DirectoryObjects:
             for depth, part in enumerate(parts):
                 if create and self._make(part, descriptor):
                     self._change("/".join(parts[: depth + 1]))
-                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+                inner = _enter(part, descriptor, create=create)
                 os.close(descriptor)
                 descriptor = inner
             yield descriptor
@@ -229,13 +232,14 @@ class DirectoryObjects:
             raise _fault(error, self._where(key)) from error
 
 
-@contextmanager
-def _entered(name: str, directory: int) -> Iterator[int]:
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+def _enter(name: str, directory: int, *, create: bool = False) -> int:
+    """Open a directory that is not a link; below an object there is nothing, unless something is to be created."""
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+    except NotADirectoryError:
+        if not create and stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            raise FileNotFoundError(errno.ENOENT, "an object, not a directory") from None
+        raise
 
 
 def _stat(key: str, found: os.stat_result) -> Stat | None:
