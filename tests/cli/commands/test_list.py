@@ -38,6 +38,26 @@ def test_the_document_has_every_fact(call: Call, locked: Call, package: Call) ->
     assert listed["installed"] is False
 
 
+def test_licences_are_read_from_the_files_of_installed_packages(
+    call: Call, locked: Call, package: Call, tmp_path: Path
+) -> None:
+    jq = package("jq", why=("install.jq",), license="LicenseRef-debian-main")
+    absent = package("absent", why=("install.absent",), license="LicenseRef-debian-main")
+    locked('[install]\njq.deb = "jq"\nabsent.deb = "absent"\n', jq, absent)
+    documentation = Layout(tmp_path / "store").tree(jq) / "usr/share/doc/jq"
+    documentation.mkdir(parents=True)
+    form = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
+    (documentation / "copyright").write_text(f"{form}\n\nFiles: *\nLicense: Expat\n\nFiles: doc\nLicense: CC-BY-3.0\n")
+    lines = call("list", "--licences").out.splitlines()
+    assert lines[1].endswith("LicenseRef-debian-main")
+    assert lines[2].endswith("CC-BY-3.0, Expat")
+    stated = {
+        found["name"]: found["stated_licenses"] for found in call("list", "--licences", "--json").document["packages"]
+    }
+    assert stated == {"absent": [], "jq": ["CC-BY-3.0", "Expat"]}
+    assert "stated_licenses" not in call("list", "--json").document["packages"][0]
+
+
 def test_a_manifest_without_lock_says_what_to_do(call: Call, project: Path) -> None:
     (project / "breakbulk.toml").write_text(MANIFEST)
     outcome = call("list")

@@ -6,7 +6,7 @@ Answers in a quarter of a second, so it asks no network and imports nothing for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,7 @@ from breakbulk.cli.rendering import Style, columns, count, human_size
 
 if TYPE_CHECKING:
     from breakbulk.lock.model import Package
+    from breakbulk.store.layout import Layout
 
 __all__ = ["command"]
 
@@ -31,6 +32,8 @@ class _Listed:
 
     package: Package
     installed: bool
+    stated: tuple[str, ...] | None = None
+    """The licences that its files state; None when they were not looked at."""
 
     @property
     def installs(self) -> list[str]:
@@ -50,6 +53,7 @@ class _Listed:
             "sha256": package.sha256,
             "installs": self.installs,
             "installed": self.installed,
+            **({} if self.stated is None else {"stated_licenses": self.stated}),
         }
 
     def row(self) -> tuple[str, ...]:
@@ -61,7 +65,7 @@ class _Listed:
             package.ecosystem,
             human_size(package.size),
             state,
-            package.license or "unknown",
+            ", ".join(self.stated or ()) or package.license or "unknown",
         )
 
 
@@ -69,13 +73,16 @@ class _Listed:
     "list",
     ("breakbulk list", "Show the packages that the manifest asks for."),
     ("breakbulk list --all --json", "Show every package of the lock, for a program."),
+    ("breakbulk list --all --licences", "Show the licences that the files of Debian packages state."),
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Show what the packages need as well.")
-def command(invocation: Invocation, everything: bool) -> None:
+@click.option("--licences", is_flag=True, help="Read the licences of Debian packages from their files in the store.")
+def command(invocation: Invocation, everything: bool, licences: bool) -> None:
     """Show the packages of the environment.
 
     For each: version, where it comes from, the size of its archive, whether this machine's store has it already, and
-    its licence.
+    its licence. No index of Debian names licences, so a lock cannot; --licences reads what the files of installed
+    packages state.
     """
     from breakbulk.library import running_system
     from breakbulk.lock.differences import packages_of
@@ -86,6 +93,8 @@ def command(invocation: Invocation, everything: bool) -> None:
     layout = Layout(invocation.settings.store)
     every = [_Listed(found, layout.tree(found).is_dir()) for found in packages_of(lock, running_system()).values()]
     listed = [item for item in every if everything or item.installs]
+    if licences:
+        listed = [_with_licences(item, layout) for item in listed]
     waiting = _not_locked(environment.manifest.install, every)
     outdated = environment.outdated(lock)
     document = {
@@ -97,6 +106,13 @@ def command(invocation: Invocation, everything: bool) -> None:
     invocation.show(document, lambda: _text(listed, waiting, every, invocation.style))
     if outdated:
         invocation.suggest(f"breakbulk lock (because {outdated})")
+
+
+def _with_licences(item: _Listed, layout: Layout) -> _Listed:
+    from breakbulk.store.licences import stated_licences
+
+    stated = stated_licences(layout.tree(item.package)) if item.package.ecosystem == "deb" else ()
+    return replace(item, stated=stated)
 
 
 def _not_locked(wanted: Iterable[str], every: Sequence[_Listed]) -> list[str]:
