@@ -24,6 +24,7 @@ from types import CodeType
 UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: bit 0 says hash-based, bit 1 would say checked
 SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 DAMAGED = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+NESTING = (CodeType, tuple, frozenset)
 made: set[str] = set()
 
 
@@ -62,22 +63,21 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def hold_strings(constant: object, held: list[object]) -> None:
+def hold_strings(constants: CodeType | tuple[object, ...] | frozenset[object], held: list[object]) -> None:
     """Refer once more to every string of a code object, so that equal sources give equal bytes.
 
     marshal marks what may be referred to again by looking at the number of references. An interned string may have one
     more because some other module, compiled before, used it too: with two at least, it is marked always.
     """
-    if isinstance(constant, CodeType):
-        held += constant.co_names + constant.co_varnames + constant.co_freevars + constant.co_cellvars
-        held += (constant.co_filename, constant.co_name, getattr(constant, "co_qualname", None))
-        for inner in constant.co_consts:
-            hold_strings(inner, held)
-    elif isinstance(constant, (tuple, frozenset)):
-        for inner in constant:
-            hold_strings(inner, held)
-    else:
-        held.append(constant)
+    if isinstance(constants, CodeType):
+        held += constants.co_names + constants.co_varnames + constants.co_freevars + constants.co_cellvars
+        held += (constants.co_filename, constants.co_name, getattr(constants, "co_qualname", None))
+        constants = constants.co_consts
+    for constant in constants:
+        if isinstance(constant, NESTING):  # a call for each constant would take twice as long
+            hold_strings(constant, held)
+        else:
+            held.append(constant)
 
 
 def main() -> None:

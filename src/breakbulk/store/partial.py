@@ -2,6 +2,9 @@
 
 The file stays when the process dies, and the next one goes on from its end. It lies in the cache, named by the store
 and the tree it is for; whoever has the claim of the tree (`claims`) is the only one to write to it.
+
+Networks give few kilobytes at a time, and each write and each update of the digest lets another thread in: so data is
+held back until there is enough of it. Closing writes it; a process that is killed loses that much.
 """
 
 from __future__ import annotations
@@ -17,17 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["Partial", "open_partial", "remove_old"]
 
 _BLOCK = 1 << 20
+_HELD_BYTES = 1 << 18
 _OLD_S = 14 * 24 * 3600.0
 
 
 class Partial:
-    """An open partial file; `size` bytes of it are there, and `digest` is their SHA-256."""
+    """An open partial file; `size` bytes are there or held back, and `digest` is their SHA-256."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.size = 0
         self._descriptor = descriptor
         self._digest = hashlib.sha256()
+        self._held = bytearray()
         while block := os.read(descriptor, _BLOCK):
             self._digest.update(block)
             self.size += len(block)
@@ -35,30 +40,41 @@ class Partial:
     @property
     def digest(self) -> str:
         """The SHA-256 of what is there, in hexadecimal digits."""
+        self._write()
         return self._digest.hexdigest()
 
     def append(self, data: bytes) -> None:
         """Add data at the end."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        self._digest.update(data)
+        self._held += data
         self.size += len(data)
+        if len(self._held) >= _HELD_BYTES:
+            self._write()
 
     def restart(self) -> None:
         """Throw away what is there."""
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._digest = hashlib.sha256()
+        self._held = bytearray()
         self.size = 0
 
     def close(self) -> None:
         """Close the file; what is there stays."""
-        os.close(self._descriptor)
+        try:
+            self._write()
+        finally:
+            os.close(self._descriptor)
 
     def remove(self) -> None:
         """Remove the file."""
         self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        held, self._held = self._held, bytearray()
+        rest = memoryview(held)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        self._digest.update(held)
 
 
 def open_partial(path: Path) -> Partial:

@@ -34,7 +34,7 @@ from breakbulk.store.milestones import passed
 from breakbulk.store.progress import Progress
 from breakbulk.store.records import encode_record, make_record
 from breakbulk.store.staging import Stage, sync
-from breakbulk.store.transfers import Fetched, Transfers
+from breakbulk.store.transfers import Fetched, Transfers, archive_of
 from breakbulk.store.unpacking import Unpacks, open_unpacker, unpack_here
 
 __all__ = ["Interpreter", "Production"]
@@ -103,7 +103,8 @@ class Production:
         self.progress = Progress(reporter, packages)
         self._transfers = Transfers(settings, stop=self._stop, advance=self.progress.bytes_arrived)
         self._fetchers: Crew[None] = Crew("fetch", settings.downloads, nullcontext)
-        opened = unpack_here if _own_and_small(packages) else open_unpacker
+        self._own_and_small = _own_and_small(packages)
+        opened = unpack_here if self._own_and_small else open_unpacker
         self._unpackers: Crew[Unpacks] = Crew("unpack", settings.jobs, opened)
         self._compilers: Crew[Compiler] = Crew("compile", settings.jobs, self._open_compiler)
         self._committer: Crew[None] = Crew("commit", 1, nullcontext)
@@ -116,6 +117,8 @@ class Production:
         """Make every tree; raise the first error after everything has been tidied."""
         sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
         try:
+            if not self._own_and_small:  # the index is asked meanwhile; if it fails, so will the first who needs it
+                self._fetchers.submit(lambda _: self._transfers.client())
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
             self._open_workers()
@@ -166,7 +169,7 @@ class Production:
         locations = self._ecosystems[package.ecosystem].locate(package, install, self._settings)
         try:
             with self.progress.phase("download"):
-                return self._transfers.fetch(package, locations, job.partial)
+                return self._transfers.fetch(archive_of(package), locations, job.partial)
         except OSError as error:
             raise store_fault(
                 error, self._settings.cache, variable="BREAKBULK_CACHE", needed_bytes=package.size

@@ -97,10 +97,13 @@ def _check_characters(text: str, member: str, archive: str, rules: Rules) -> Non
 
 def _check_lengths(raw: str, parts: list[str], archive: str, rules: Rules) -> None:
     limits = rules.limits
+    size = len(raw.encode())
     if len(parts) > limits.depth:
         why = f"it has {len(parts)} components, allowed are {limits.depth}"
-    elif len(raw.encode()) > limits.path_bytes:
-        why = f"it has {len(raw.encode())} bytes, allowed are {limits.path_bytes}"
+    elif size <= min(limits.component_bytes, limits.path_bytes):  # almost all: no component is longer than the whole
+        return
+    elif size > limits.path_bytes:
+        why = f"it has {size} bytes, allowed are {limits.path_bytes}"
     elif max((len(part.encode()) for part in parts), default=0) > limits.component_bytes:
         why = f"a component has more than {limits.component_bytes} bytes"
     else:
