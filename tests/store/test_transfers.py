@@ -12,7 +12,7 @@ from tar_ecosystem import settings_for
 from breakbulk.ecosystems.interface import Location
 from breakbulk.errors import IntegrityError, NetworkError
 from breakbulk.lock.model import Package
-from breakbulk.store.transfers import Transfers, shown
+from breakbulk.store.transfers import Transfers, archive_of, shown
 
 DATA = random.Random(7).randbytes(300_000)  # noqa: S311 - the same in every run
 
@@ -45,7 +45,7 @@ class Bench:
         locations = [
             Location(url=url, headers=headers or {}) if isinstance(url, str) else Location(path=url) for url in urls
         ]
-        return self.transfers.fetch(package(), locations, self.partial)
+        return self.transfers.fetch(archive_of(package()), locations, self.partial)
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_nobody_needs_it_any_more(tmp_path):
     stop.set()
     transfers = Transfers(settings_for(tmp_path), stop=stop)
     with serving(whole) as server, pytest.raises(NetworkError):
-        transfers.fetch(package(), [Location(url=f"{server.url}/thing")], tmp_path / "partial")
+        transfers.fetch(archive_of(package()), [Location(url=f"{server.url}/thing")], tmp_path / "partial")
     transfers.close()
 
 

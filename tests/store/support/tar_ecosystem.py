@@ -27,6 +27,9 @@ def settings_for(directory: Path, **changes) -> Settings:
     values = {
         "store": directory / "store",
         "cache": directory / "cache",
+        "configuration": directory / "configuration",
+        "hub": "",
+        "require_signatures": None,
         "jobs": 2,
         "downloads": 4,
         "timeout_s": 5.0,
