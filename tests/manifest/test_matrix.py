@@ -63,6 +63,8 @@ def test_without_a_matrix_there_is_one_package() -> None:
         ("[build.a]\ncommand = 'x'\nmatrix = { v = ['1'] }\nexclude = [{ v = '1' }]\n", "build.a.exclude"),
         ("[build.a]\ncommand = 'x'\nmatrix = { v = ['1'] }\n[build.a-1]\ncommand = 'x'\n", "build.a-1"),
         ("[build.a]\ncommand = 'x'\nsandbox-allow = ['home']\n", "build.a.sandbox-allow[0]"),
+        ("[build.a]\ncommand = 'x'\nsandbox-allow = ['/usr']\n", "build.a.sandbox-allow[0]"),
+        ("[build.a]\ncommand = 'x'\nsandbox-allow = ['/tmp/x']\n", "build.a.sandbox-allow[0]"),
         ("[build.a]\ncommand = 'x'\nversion = { file = '../v' }\n", "build.a.version.file"),
         ("[build.a]\ncommand = 'x'\ndestination = '/build/a'\n", "build.a.destination"),
         ("[build.a]\ncommand = 'x'\nruntime-packages = ['jq']\n", "build.a.runtime-packages[0]"),

@@ -33,6 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Lock": ("lock", "diff"),
     "Run": ("run", "shell", "services"),
     "Store": ("realise", "store"),
+    "Build": ("build",),
     "Hub": ("hub",),
     "Your shell": ("completion",),
 }

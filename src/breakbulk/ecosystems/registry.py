@@ -13,7 +13,7 @@ from breakbulk.ecosystems.interface import Ecosystem
 
 __all__ = ["ecosystems"]
 
-_CLASSES = {"pypi": "Pypi", "deb": "Deb", "source": "Source", "archive": "Archive", "nix": "Nix"}
+_CLASSES = {"pypi": "Pypi", "deb": "Deb", "source": "Source", "archive": "Archive", "nix": "Nix", "hub": "Hub"}
 
 
 class _Registry(Mapping[str, Ecosystem]):

@@ -16,6 +16,9 @@ RESERVED = frozenset({"out", "HOME", "PATH", "TMPDIR", "SOURCE_DATE_EPOCH"})
 """Variables of every build, which no matrix can set; nor can it those that begin with BREAKBULK_."""
 
 
+_SYSTEM = frozenset({"/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/usr", "/usr/local", "/var"})
+
+
 def check_builds(manifest: Manifest, *, complete: bool) -> None:
     """Raise `Fault` at the first recipe that makes no sense; `complete` is that of `rules.check`."""
     made_by: dict[str, str] = {}
@@ -40,22 +43,24 @@ def _check_build(build: Build, path: KeyPath) -> None:
         raise Fault((*path, "command"), "is empty", hint="write the commands that fill $out")
     for index, allowed in enumerate(build.sandbox_allow):
         if allowed != NETWORK:
-            texts.destination(allowed, (*path, "sandbox-allow", index))
+            _check_place(allowed, (*path, "sandbox-allow", index), of_root=True)
     if isinstance(build.version, VersionFile):
         texts.inner_path(build.version.file, (*path, "version", "file"))
     if isinstance(build.version, VersionCommand) and not build.version.command.strip():
         raise Fault((*path, "version", "command"), "is empty", hint="write the command that prints the version")
     if build.destination is not None:
-        _check_destination(build.destination, (*path, "destination"))
+        _check_place(build.destination, (*path, "destination"))
     _check_matrix(build, path)
     if len(set(build.cpu)) < len(build.cpu):
         raise Fault((*path, "cpu"), "names a level twice", hint="name each once")
 
 
-def _check_destination(destination: str, path: KeyPath) -> None:
-    texts.destination(destination, path)
-    if destination == "/" or destination.split("/")[1] in {"build", "tmp"}:
-        raise Fault(path, f'is "{destination}", which a build uses itself', hint='write a place such as "/opt/NAME"')
+def _check_place(place: str, path: KeyPath, *, of_root: bool = False) -> None:
+    """Check a place in the root of a build; `of_root`: one that would cover a directory of its packages."""
+    texts.destination(place, path)
+    top = place.split("/")[1]
+    if place == "/" or top in {"build", "tmp"} or (of_root and place in _SYSTEM):
+        raise Fault(path, f'is "{place}", of which a build has its own', hint='write a place such as "/opt/NAME"')
 
 
 def _check_matrix(build: Build, path: KeyPath) -> None:

@@ -30,10 +30,11 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         file: Name of the archive; that of a wheel says what it is.
         size: In bytes.
         sha256: Of the archive.
-        tree: Digest of the source.
+        tree: Digest of the source; of what a build made, of its output.
         name: Of the distribution, when it is a wheel.
-        version: Of the distribution, when it is a wheel.
+        version: Of the distribution, when it is a wheel; of what a build made.
         license: What its metadata says.
+        python: Minor version of the Python that the files are for, when a build made them for one.
 
     """
 
@@ -44,6 +45,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     version: str | None = None
     license: str | None = None
+    python: str | None = None
 
 
 class Archives:
@@ -57,15 +59,15 @@ class Archives:
         """Return where the archive of this digest is, present or not."""
         return self._directory / sha256
 
-    def made_once(self, key: str, make: Callable[[IO[bytes]], Made]) -> Made:
+    def made_once(self, key: str, make: Callable[[IO[bytes]], Made], *, anew: bool = False) -> Made:
         """Return what was made under `key`, a digest of everything that decides it, or let `make` write it now.
 
-        `make` returns the archive's description; size and digest are added here. Raises `StoreError` when there is no
-        room or no permission.
+        With `anew` it is written again whatever was made before. `make` returns the archive's description; size and
+        digest are added here. Raises `StoreError` when there is no room or no permission.
         """
         try:
             with self._locked(key):
-                made = self._recall(key)
+                made = None if anew else self._recall(key)
                 if made is None or not self.path(made.sha256).exists():
                     made = self._keep(make)
                     self._remember(key, made)

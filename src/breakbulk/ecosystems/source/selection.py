@@ -2,7 +2,8 @@
 
 Every `run` asks, so the answer comes from `remembered` where a file's size, times and inode are the same as before. A
 file changed so recently that its next change might not show in its times ("racily clean" in Git's words) is read again:
-Documentation/technical/racy-git.txt of Git. Sockets, pipes and devices are passed over, as Git does.
+Documentation/technical/racy-git.txt of Git. Sockets, pipes and devices are passed over, as Git does, and so are the
+links `result-NAME` that a build leaves beside the manifest.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from breakbulk.ecosystems.source.ignoring import ALWAYS, GITIGNORE, Rules, read_
 from breakbulk.ecosystems.source.remembered import DirectoryState, FileState
 from breakbulk.errors import ArchiveError, NotFoundError, ResolutionError
 
-__all__ = ["Item", "Selected", "file_digest", "select", "tree_digest"]
+__all__ = ["RESULT", "Item", "Selected", "file_digest", "select", "tree_digest"]
 
 # A file's times come from the kernel's clock tick (up to 10 ms) or, on some file systems, from whole seconds.
 _TICK_NS = 20_000_000
 _COARSE_NS = 2_000_000_000
 _SECOND_NS = 1_000_000_000
 _FORMAT = b"breakbulk-tree-1\n"
+RESULT = "result-"
+"""What the names of links to what was built begin with."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -122,6 +125,8 @@ class _Walk:
             yield Item(path, "directory")
             yield from self.directory(f"{path}/", rules)
         elif entry.is_symlink():
+            if entry.name.startswith(RESULT) and os.readlink(entry.path).startswith("/"):  # noqa: PTH115  # as below
+                return
             yield Item(path, "link", content=_inner_link(self._root, path))
         elif entry.is_file(follow_symlinks=False):
             yield self._file(entry, path, known, state)
