@@ -103,7 +103,8 @@ class Production:
         self.progress = Progress(reporter, packages)
         self._transfers = Transfers(settings, stop=self._stop, advance=self.progress.bytes_arrived)
         self._fetchers: Crew[None] = Crew("fetch", settings.downloads, nullcontext)
-        opened = unpack_here if _own_and_small(packages) else open_unpacker
+        self._own_and_small = _own_and_small(packages)
+        opened = unpack_here if self._own_and_small else open_unpacker
         self._unpackers: Crew[Unpacks] = Crew("unpack", settings.jobs, opened)
         self._compilers: Crew[Compiler] = Crew("compile", settings.jobs, self._open_compiler)
         self._committer: Crew[None] = Crew("commit", 1, nullcontext)
@@ -116,6 +117,8 @@ class Production:
         """Make every tree; raise the first error after everything has been tidied."""
         sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
         try:
+            if not self._own_and_small:  # the index is asked meanwhile; if it fails, so will the first who needs it
+                self._fetchers.submit(lambda _: self._transfers.client())
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
             self._open_workers()
