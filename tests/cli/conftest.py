@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 
 from breakbulk.cli.main import main
+from breakbulk.hub.hub import Hub
+from breakbulk.hub.opening import open_hub
 from breakbulk.library import running_system
 from breakbulk.lock.files import LOCK_FILE, write_lock
 from breakbulk.lock.model import LOCK_VERSION, Lock, LockedSystem, Package
 from breakbulk.manifest.reading import read_manifest, to_builtins
+from breakbulk.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "hub" / "support"))
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,20 @@ class Outcome:
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
-    """The environment of calls: a store and a cache of the test's own, no terminal, no editor."""
+    """The environment of calls: store, cache, hub and configuration of the test's own, no terminal, no editor."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {"BREAKBULK_STORE": str(tmp_path / "store"), "BREAKBULK_CACHE": str(tmp_path / "cache")}
+    return kept | {
+        "BREAKBULK_STORE": str(tmp_path / "store"),
+        "BREAKBULK_CACHE": str(tmp_path / "cache"),
+        "BREAKBULK_HUB": str(tmp_path / "hub"),
+        "BREAKBULK_CONFIGURATION": str(tmp_path / "configuration"),
+    }
+
+
+@pytest.fixture
+def hub(variables: dict[str, str]) -> Hub:
+    """The hub of the calls, to push to it what nobody has to resolve (`changes.push`)."""
+    return open_hub(Settings.load(variables))
 
 
 @pytest.fixture

@@ -1,8 +1,23 @@
 import io
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from breakbulk.cli.rendering import Style, columns, count, human_duration, human_size, indented, wants_colour
+from breakbulk.cli.rendering import (
+    Style,
+    columns,
+    count,
+    human_age,
+    human_duration,
+    human_size,
+    human_time,
+    indented,
+    one_line,
+    printable,
+    wants_colour,
+)
 
 PLAIN = Style(enabled=False)
 
@@ -30,6 +45,40 @@ def test_sizes_have_a_decimal_unit(size: int, text: str) -> None:
 )
 def test_durations_are_as_people_say_them(seconds: float, text: str) -> None:
     assert human_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "just now"),
+        (-59, "just now"),
+        (60, "1 min ago"),
+        (3 * 3600 + 5, "3 h ago"),
+        (86_400, "1 day ago"),
+        (15 * 86_400, "2 weeks ago"),
+        (400 * 86_400, "1 year ago"),
+        (-7200, "in 2 h"),
+    ],
+)
+def test_ages_are_in_their_largest_unit(seconds: float, text: str) -> None:
+    assert human_age(seconds) == text
+
+
+def test_moments_are_shown_in_one_zone() -> None:
+    moment = datetime(2026, 1, 2, 1, 4, tzinfo=timezone(timedelta(hours=2)))
+    assert human_time(moment, datetime(2026, 1, 2, 0, 4, tzinfo=UTC)) == "2026-01-01 23:04 UTC (1 h ago)"
+
+
+@given(st.text())
+def test_what_others_wrote_cannot_steer_a_terminal(text: str) -> None:
+    assert all(letter.isprintable() or letter == "\n" for letter in printable(text))
+    assert one_line(text).isprintable()
+    assert len(one_line(text)) <= 72
+
+
+def test_the_first_line_stands_for_all() -> None:
+    assert one_line("  first \nsecond") == "first"
+    assert one_line("x" * 80, 5) == "xxxx…"
 
 
 def test_counts_have_the_right_number() -> None:

@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Run": ("run", "shell", "services"),
     "Store": ("realise", "store"),
     "Build": ("build",),
-    "Hub": ("hub",),
+    "Hub": ("push", "pull", "history", "show", "switch", "rollback", "hub"),
     "Your shell": ("completion",),
 }
 """The commands by the headings of `--help`; each is `command` of the module of its name in `commands`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from click import style
@@ -15,11 +16,31 @@ from click import style
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["Style", "columns", "count", "human_duration", "human_size", "indented", "wants_colour"]
+__all__ = [
+    "Style",
+    "columns",
+    "count",
+    "human_age",
+    "human_duration",
+    "human_size",
+    "human_time",
+    "indented",
+    "one_line",
+    "printable",
+    "wants_colour",
+]
 
 _STEP = 1000
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _GUTTER = "  "
+_AGES = (
+    ("year", 365 * 86_400),
+    ("month", 30 * 86_400),
+    ("week", 7 * 86_400),
+    ("day", 86_400),
+    ("h", 3600),
+    ("min", 60),
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,33 @@ def human_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def human_age(seconds: float) -> str:
+    """Return how long ago something was, in its largest unit: `just now`, `5 min ago`, `2 days ago`, `in 3 h`."""
+    past = abs(seconds)
+    for unit, length in _AGES:
+        if past >= length:
+            number = int(past // length)
+            amount = f"{number} {unit}" if unit in {"h", "min"} else count(number, unit)
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "just now"
+
+
+def human_time(moment: datetime, now: datetime) -> str:
+    """Return a moment as people read it, and how long ago it was: `2026-01-02 03:04 UTC (5 min ago)`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({human_age((now - moment).total_seconds())})"
+
+
+def printable(text: str) -> str:
+    """Return what others wrote so that it cannot move the cursor, colour the rest or turn it round; lines stay."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def one_line(text: str, most: int = 72) -> str:
+    """Return the first line of what others wrote, shortened to `most` characters."""
+    first = printable(text.strip().partition("\n")[0].rstrip())
+    return first if len(first) <= most else first[: most - 1] + "…"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

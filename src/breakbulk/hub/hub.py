@@ -14,7 +14,6 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import msgspec
@@ -105,6 +104,8 @@ class Hub:
         last = self.last_number(environment)
         if not last:
             raise self._unknown(environment)
+        from concurrent.futures import ThreadPoolExecutor  # not for a rollback
+
         first = 1 if newest is None else max(1, last - newest + 1)
         with ThreadPoolExecutor(_READERS) as readers:
             changes = tuple(readers.map(lambda number: self._expected(environment, number), range(first, last + 1)))

@@ -16,7 +16,6 @@ The index is derived: what a killed pusher did not write is missing until the en
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -118,6 +117,8 @@ def _gathered(objects: Objects, found: Listed) -> tuple[Summary, ...]:
     summaries = _decoded(objects, found.snapshot) if found.snapshot else []
     if not found.journal:
         return tuple(summaries)
+    from concurrent.futures import ThreadPoolExecutor  # not for a rollback
+
     with ThreadPoolExecutor(min(_READERS, len(found.journal))) as readers:
         summaries += readers.map(lambda key: _entry(objects, key), found.journal)
     return merged(summaries)

@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changes import ENVIRONMENT, push
+
+from breakbulk.hub.hub import Hub
 
 Call = Callable[..., Any]
 
@@ -90,3 +93,55 @@ def test_a_directory_without_lock_is_an_error(call: Call, project: Path, two: tu
     (project / "breakbulk.toml").write_text("")
     assert call("diff", two[0]).code == 72
     assert "there is no lock" in call("diff", two[0], project).err
+
+
+@pytest.fixture
+def pushed(hub: Hub) -> Hub:
+    """Three generations, of which the second is live."""
+    for version in "123":
+        push(hub, version)
+    return hub
+
+
+def test_two_generations_on_the_hub_are_compared(call: Call, pushed: Hub, project: Path) -> None:
+    assert "~ deb:jq 1 → 3" in call("diff", f"{ENVIRONMENT}:1", f"{ENVIRONMENT}:3", "--system", "x86_64-linux").out
+    assert call("diff", f"{ENVIRONMENT}:3", ENVIRONMENT).out == "no package differs\n"
+
+
+def test_one_environment_of_the_hub_shows_what_its_generation_changed(call: Call, pushed: Hub, project: Path) -> None:
+    words = ("--system", "x86_64-linux")
+    assert "~ deb:jq 2 → 3" in call("diff", ENVIRONMENT, *words).out
+    assert "~ deb:jq 1 → 2" in call("diff", f"{ENVIRONMENT}:2", *words).out
+    assert "+ deb:jq 1" in call("diff", f"{ENVIRONMENT}:1", *words).out
+    call("rollback", ENVIRONMENT)
+    assert "~ deb:jq 3 → 2" in call("diff", ENVIRONMENT, *words).out
+
+
+def test_a_generation_is_compared_with_a_directory(call: Call, pushed: Hub, locked: Call, package: Call) -> None:
+    here = locked("", package("jq", "1.7"))
+    assert "1.7" in call("diff", ENVIRONMENT, here).out
+    assert call("diff", f"{ENVIRONMENT}:2", ".").code == 0
+    assert call("diff", here, f"{ENVIRONMENT}:2").code == 0
+
+
+def test_a_directory_or_a_revision_of_that_name_goes_before_the_hub(
+    call: Call, pushed: Hub, locked: Call, package: Call, project: Path
+) -> None:
+    locked("", package("jq", "1.6"))
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "first")
+    git(project, "branch", ENVIRONMENT)
+    assert call("diff", ENVIRONMENT).out == "no package differs\n"
+    assert "deb:jq 2" in call("diff", f"{ENVIRONMENT}:2", ".", "--system", "x86_64-linux").out
+    owner = project / "ada"
+    owner.mkdir()
+    locked("", package("jq", "1.8"), directory=owner / "tickets")
+    assert "~ deb:jq 1.8 → 1.6" in call("diff", ENVIRONMENT).out
+
+
+def test_what_is_neither_here_nor_on_the_hub_is_an_error(call: Call, pushed: Hub, project: Path) -> None:
+    outcome = call("diff", "ada/other")
+    assert outcome.code == 72
+    assert outcome.err.startswith("error[environment-unknown]: there is no environment ada/other on this hub")
+    assert call("diff", f"{ENVIRONMENT}:9").code == 72

@@ -14,7 +14,7 @@ from breakbulk.cli.declaration import Group
 
 __all__ = ["COMMANDS", "command"]
 
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = ("list",)
 """The commands, in the order of `--help`."""
 
 
@@ -22,7 +22,7 @@ class _Hub(Group):
     """A group whose commands are imported one by one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
+        return [*COMMANDS]  # `list` is a module of this package once it is loaded
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
