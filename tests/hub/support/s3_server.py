@@ -61,8 +61,7 @@ def serving_s3(directory: Path) -> Iterator[S3Server]:
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen(
                 # Whatever becomes of the tests, the server ends with them.
-                ["setpriv", "--pdeathsig", "KILL", program, "--port", urlsplit(server.url).netloc, "--quiet"]
-                + ["--keep-alive", "posix", "--sidecar", metadata, buckets],
+                ["setpriv", "--pdeathsig", "KILL", *_command(program, server.url, metadata, buckets)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key},
@@ -75,6 +74,11 @@ def serving_s3(directory: Path) -> Iterator[S3Server]:
             process.kill()
             process.wait()
     raise AssertionError(f"the S3 server does not start:\n{(directory / 'log').read_text()}")
+
+
+def _command(program: str, url: str, metadata: Path, buckets: Path) -> list[str | Path]:
+    listening = ["--port", urlsplit(url).netloc, "--quiet", "--keep-alive"]
+    return [program, *listening, "posix", "--sidecar", metadata, buckets]
 
 
 def _free_port() -> int:

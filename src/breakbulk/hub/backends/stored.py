@@ -49,7 +49,7 @@ _SMALL_BYTES = 256 << 10
 _PART_BYTES = 8 << 20
 _PARTS_MAX = 9_000  # S3 takes 10,000
 _PARTS_AT_ONCE = 4
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 256 << 10  # what a broken connection can lose
 _BATCH = 1_000
 
 Result = TypeVar("Result")
