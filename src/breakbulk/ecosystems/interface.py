@@ -54,6 +54,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
         local: For `pypi`: wheels of own sources. What they need is resolved with everything else; each comes back as
             a package whose `dependencies` the caller takes over.
+        kept: For `source`: what is not here, by install id, and the package that it stays; None where there is none
+            for the system.
 
     """
 
@@ -65,6 +67,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     locked: tuple[Package, ...] = ()
     upgrade: frozenset[str] | None = None
     local: tuple[LocalWheel, ...] = ()
+    kept: Mapping[str, Package | None] = {}
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -118,6 +119,7 @@ def resolve(
     *,
     previous: Lock | None = None,
     upgrade: frozenset[str] | None = None,
+    kept: Mapping[str, Mapping[str, Package]] = MappingProxyType({}),
     reporter: Reporter = SILENT,
 ) -> Resolved:
     """Return the lock of `manifest`, whose relative paths start at `directory`.
@@ -128,6 +130,7 @@ def resolve(
         settings: Of this process.
         previous: The lock so far: what it holds stays unless something forces it to move.
         upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
+        kept: Sources that are not here, by install id; the package that each stays, by system.
         reporter: Who is told of progress.
 
     Raises:
@@ -143,7 +146,13 @@ def resolve(
     def one(system: str) -> tuple[LockedSystem, tuple[str, ...]]:
         held = previous.systems[system].packages if previous and system in previous.systems else ()
         blank = Request(
-            system=system, installs={}, options=manifest.options, directory=directory, locked=held, upgrade=upgrade
+            system=system,
+            installs={},
+            options=manifest.options,
+            directory=directory,
+            locked=held,
+            upgrade=upgrade,
+            kept=_kept(kept, system),
         )
         return _SystemResolution(manifest, blank, settings, reporter).run()
 
@@ -161,7 +170,13 @@ def resolve(
 
 
 def refresh(
-    manifest: Manifest, directory: Path, settings: Settings, *, previous: Lock, reporter: Reporter = SILENT
+    manifest: Manifest,
+    directory: Path,
+    settings: Settings,
+    *,
+    previous: Lock,
+    kept: Mapping[str, Mapping[str, Package]] = MappingProxyType({}),
+    reporter: Reporter = SILENT,
 ) -> Resolved | None:
     """Return `previous` with the user's own sources as they are now, asking nobody else.
 
@@ -171,7 +186,12 @@ def refresh(
     systems = {}
     for system, locked in previous.systems.items():
         blank = Request(
-            system=system, installs={}, options=manifest.options, directory=directory, locked=locked.packages
+            system=system,
+            installs={},
+            options=manifest.options,
+            directory=directory,
+            locked=locked.packages,
+            kept=_kept(kept, system),
         )
         packages = _SystemResolution(manifest, blank, settings, reporter).refreshed(locked.packages)
         if packages is None:
@@ -195,6 +215,10 @@ def input_digests(options: Options, directory: Path) -> dict[str, str]:
                 hint="correct options.constraints; the path is relative to the manifest",
             ) from error
     return digests
+
+
+def _kept(kept: Mapping[str, Mapping[str, Package]], system: str) -> dict[str, Package | None]:
+    return {install_id: packages.get(system) for install_id, packages in kept.items()}
 
 
 class _SystemResolution:

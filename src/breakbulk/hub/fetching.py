@@ -107,8 +107,6 @@ class HubPackages(HubArchives):
 def bring_sources(hub: Hub, packages: Iterable[Package], layout: Layout, origin: str) -> None:
     """Put the archives of own sources of other people, which are on the hub, among those made here.
 
-    Those whose trees are here are not needed.
-
     Raises:
         IntegrityError: `digest-mismatch`, `download-truncated`: the object is not what its name says.
         NotFoundError: `source-not-pushed`.
@@ -116,7 +114,7 @@ def bring_sources(hub: Hub, packages: Iterable[Package], layout: Layout, origin:
 
     """
     for package in packages:
-        if package.ecosystem in _OWN and not layout.tree(package).is_dir():
+        if package.ecosystem in _OWN:
             _bring(hub, package, layout, origin)
 
 

@@ -16,8 +16,9 @@ import msgspec
 from breakbulk.environment.specification import STATE_DIRECTORY, current_directory
 from breakbulk.errors import LockError, NotFoundError
 from breakbulk.library.runnable import Runnable, running_system
+from breakbulk.library.upstream import read_upstream
 from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
-from breakbulk.lock.model import Lock
+from breakbulk.lock.model import Lock, LockedInclude, Package
 from breakbulk.manifest.composition import Composed, compose
 from breakbulk.manifest.reading import find_manifest, to_builtins
 from breakbulk.manifest.schema import Manifest, PathInstall
@@ -26,6 +27,8 @@ from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.ecosystems.resolving import Resolved
+    from breakbulk.library.including import Includes
+    from breakbulk.library.keeping import Kept
     from breakbulk.lock.differences import Difference
     from breakbulk.store.realise import Realised
 
@@ -50,6 +53,7 @@ class Environment(Runnable):
         reporter: Who is told of progress.
         frozen: Never lock: an absent or outdated lock is an error (`--locked`).
         text: What the manifest is taken to hold, None for what is in the file.
+        moving: Included environments of a hub that are taken as they are now, whatever the lock says of them.
 
     """
 
@@ -61,11 +65,13 @@ class Environment(Runnable):
         *,
         frozen: bool = False,
         text: str | None = None,
+        moving: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(settings, reporter)
         self.manifest_path = manifest_path
         self.frozen = frozen
         self._text = text
+        self._moving = moving
 
     @classmethod
     def open(
@@ -125,7 +131,31 @@ class Environment(Runnable):
     @cached_property
     def composed(self) -> Composed:
         """The manifest with its includes, and where each key comes from."""
-        return compose(self.manifest_path, text=self._text)
+        return compose(self.manifest_path, text=self._text, resolve=self._includes)
+
+    @cached_property
+    def _includes(self) -> Includes:
+        """What the lock says of included environments of a hub."""
+        from breakbulk.library.including import Includes
+
+        return Includes(self.settings, self.reporter, self._locked_includes, self._moving)
+
+    @property
+    def _locked_includes(self) -> dict[str, LockedInclude]:
+        try:
+            previous = read_lock(self.lock_path, edited=True)
+        except LockError:
+            return {}
+        return previous.includes if previous else {}
+
+    def _kept(self, lock: Lock | None) -> tuple[Kept, ...]:
+        """Return the sources that are not here; where all are, next to nothing is imported."""
+        upstream = read_upstream(self.directory)
+        if not (self._includes.resolved or (upstream and upstream.absent)):
+            return ()
+        from breakbulk.library.keeping import kept_sources
+
+        return kept_sources(self.composed, self._includes, upstream, lock)
 
     @property
     def manifest(self) -> Manifest:
@@ -142,20 +172,27 @@ class Environment(Runnable):
             return "there is no lock"
         if lock.manifest != to_builtins(self.manifest):
             return "the manifest has changed"
+        if any(lock.includes.get(name) != found for name, found in self._includes.resolved.items()):
+            return "an included environment has moved"
         if lock.inputs and self._input_digests() != lock.inputs:
             return "a constraints file has changed"
-        if self._has_own_source:
-            from breakbulk.ecosystems.source import changed_source
-
-            if changed := changed_source(lock, self.manifest, self.directory, self.settings):
-                return f"the source of {changed} has changed"
+        if self._has_own_source and (changed := self._changed_source(lock)):
+            return f"the source of {changed} has changed"
         return None
+
+    def _changed_source(self, lock: Lock) -> str | None:
+        from breakbulk.ecosystems.source import changed_source
+
+        kept = {each.install for each in self._kept(lock)}
+        here = {name: install for name, install in self.manifest.install.items() if name not in kept}
+        manifest = msgspec.structs.replace(self.manifest, install=here)
+        return changed_source(lock, manifest, self.directory, self.settings)
 
     def relock(self, *, upgrade: frozenset[str] | None = None, write: bool = True) -> Locked:
         """Make the lock say what the manifest asks for; without `upgrade` nothing moves that need not.
 
         Args:
-            upgrade: Names to move to their newest; empty moves everything.
+            upgrade: Names to move to their newest, of packages or of included environments; empty moves everything.
             write: False only tells what would change.
 
         Raises:
@@ -167,6 +204,8 @@ class Environment(Runnable):
         from breakbulk.lock.licences import refuse_licences
 
         system = running_system()
+        if moving := self._moved_by(upgrade):
+            return self._moved(moving).relock(upgrade=_without(upgrade, moving), write=write)
         previous = read_lock(self.lock_path, edited=True)
         if upgrade is None and previous is not None and self._trusted(previous) and self.outdated(previous) is None:
             return Locked(lock=previous, changed=False, difference=compare(previous, previous, system))
@@ -187,11 +226,40 @@ class Environment(Runnable):
         from breakbulk.ecosystems import resolving
 
         where = (self.manifest, self.directory, self.settings)
+        kept = self._brought(previous)
         if previous is not None and upgrade is None and self._trusted(previous) and self._asks_the_same(previous):
-            refreshed = resolving.refresh(*where, previous=previous, reporter=self.reporter)
+            refreshed = resolving.refresh(*where, previous=previous, kept=kept, reporter=self.reporter)
             if refreshed is not None:
-                return refreshed
-        return resolving.resolve(*where, previous=previous, upgrade=upgrade, reporter=self.reporter)
+                return self._with_includes(refreshed)
+        return self._with_includes(
+            resolving.resolve(*where, previous=previous, upgrade=upgrade, kept=kept, reporter=self.reporter)
+        )
+
+    def _brought(self, previous: Lock | None) -> dict[str, dict[str, Package]]:
+        """Return the packages that kept sources stay, by install id and system; their archives are here afterwards."""
+        kept = self._kept(previous)
+        if kept:
+            from breakbulk.library.keeping import bring
+
+            bring(kept, self.settings, self.reporter)
+        return {each.install: each.packages for each in kept}
+
+    def _with_includes(self, resolved: Resolved) -> Resolved:
+        lock = msgspec.structs.replace(resolved.lock, includes=dict(sorted(self._includes.resolved.items())))
+        return msgspec.structs.replace(resolved, lock=lock)
+
+    def _moved_by(self, upgrade: frozenset[str] | None) -> frozenset[str]:
+        """Return the included environments that an upgrade moves and that have not been moved yet."""
+        if upgrade is None or not self._locked_includes:
+            return frozenset()
+        from breakbulk.library.including import moved_by
+
+        return moved_by(upgrade, self._locked_includes) - self._moving
+
+    def _moved(self, moving: frozenset[str]) -> Environment:
+        return Environment(
+            self.manifest_path, self.settings, self.reporter, frozen=self.frozen, text=self._text, moving=moving
+        )
 
     def _asks_the_same(self, lock: Lock) -> bool:
         """Whether manifest and constraints are those of `lock`."""
@@ -283,6 +351,14 @@ class Environment(Runnable):
         for locked in lock.systems.values():
             known = listings(locked.packages, installs, self.settings, self.reporter)
             check_conflicts(Layout(self.settings.store), locked.packages, known)
+
+
+def _without(upgrade: frozenset[str] | None, moving: frozenset[str]) -> frozenset[str] | None:
+    """Return what of an upgrade is left for packages; None, as empty means all, when it named environments only."""
+    if not upgrade:
+        return upgrade
+    environments = moving | {name.partition(":")[0] for name in moving}
+    return (upgrade - environments) or None
 
 
 def _missing(directory: Path) -> NotFoundError:

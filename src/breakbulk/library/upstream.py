@@ -8,6 +8,7 @@ their place. It can be lost without harm, as all of `.breakbulk`.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         generation: The one that was pulled or pushed.
         generations: How many there were then.
         digest: Of the environment.
+        files: SHA-256 of what was pulled, by name: what still has it was not changed by anybody here.
         absent: Ids of installs whose source was not pulled, as a hub keeps archives and no sources.
 
     """
@@ -42,6 +44,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     generations: int
     digest: str
+    files: dict[str, str] = {}
     absent: tuple[str, ...] = ()
 
 
@@ -60,8 +63,11 @@ def write_upstream(directory: Path, upstream: Upstream) -> None:
         replace_file(directory / STATE_DIRECTORY / _FILE, msgspec.json.encode(upstream), 0o644)
 
 
-def has_come_without_source(install: PathInstall, directory: Path) -> bool:
-    """Say whether nothing has been put where a source would be: it is absent, or holds what was pulled and no more."""
+def has_come_without_source(install: PathInstall, directory: Path, pulled: Iterable[str]) -> bool:
+    """Say whether nothing has been put where a source would be.
+
+    It is absent, or holds what was pulled and no more; `pulled` are the names of those files.
+    """
     place = directory / install.path
     try:
         names = {entry.name for entry in place.iterdir()}
@@ -69,5 +75,5 @@ def has_come_without_source(install: PathInstall, directory: Path) -> bool:
         return False
     except OSError:
         return True
-    same_place = place.resolve() == directory.resolve()
-    return not names or (same_place and names <= _OURS)
+    ours = _OURS | {Path(name).parts[0] for name in pulled}
+    return not names or (place.resolve() == directory.resolve() and names <= ours)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["LOCK_VERSION", "EcosystemName", "Lock", "LockedSystem", "Package", "Python", "package_id"]
+__all__ = ["LOCK_VERSION", "EcosystemName", "Lock", "LockedInclude", "LockedSystem", "Package", "Python", "package_id"]
 
 LOCK_VERSION = 1
 EcosystemName = Literal["pypi", "deb", "nix", "source", "archive", "hub"]
@@ -88,6 +88,13 @@ class LockedSystem(_Entry, frozen=True, kw_only=True):
     python: Python | None = None
 
 
+class LockedInclude(_Entry, frozen=True, kw_only=True):
+    """What an included environment of a hub was when it was locked: its generation, and the digest that counts."""
+
+    generation: int
+    digest: str
+
+
 class Lock(_Entry, frozen=True, kw_only=True):
     """A whole lock.
 
@@ -96,6 +103,7 @@ class Lock(_Entry, frozen=True, kw_only=True):
         manifest: The composed manifest as JSON values: a lock alone is enough to run the environment.
         inputs: SHA-256 of every file that the manifest names and that decides the resolution (constraints).
         systems: By system name (`x86_64-linux`).
+        includes: What the manifest includes from a hub, by the reference in it (`owner/base`, `owner/base:3`).
 
     """
 
@@ -103,6 +111,7 @@ class Lock(_Entry, frozen=True, kw_only=True):
     manifest: dict[str, Any]
     systems: dict[str, LockedSystem]
     inputs: dict[str, str] = {}
+    includes: dict[str, LockedInclude] = {}
 
 
 def package_id(ecosystem: str, name: str) -> str:

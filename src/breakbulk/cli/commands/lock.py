@@ -22,10 +22,11 @@ __all__ = ["command"]
     "lock",
     ("breakbulk lock", "Lock what the manifest asks for; what is locked already stays."),
     ("breakbulk lock --upgrade pandas", "Move pandas to its newest release, and nothing it does not force."),
+    ("breakbulk lock --upgrade ada/base", "Take the included environment ada/base of the hub as it is live now."),
     ("breakbulk lock --check", "Fail when the lock is out of date; for continuous integration."),
 )
 @click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completing.upgradable_names)
-@click.option("--upgrade", is_flag=True, help="Move the packages NAME, or all of them, to their newest.")
+@click.option("--upgrade", is_flag=True, help="Move packages or included environments, or all, to their newest.")
 @click.option("--check", is_flag=True, help="Write nothing; fail when the lock does not fit the manifest.")
 def command(invocation: Invocation, names: tuple[str, ...], upgrade: bool, check: bool) -> None:
     """Write the exact packages of the environment to breakbulk.lock.
@@ -70,9 +71,10 @@ def _refuse_impossible(names: tuple[str, ...], *, upgrade: bool, check: bool) ->
 
 
 def _refuse_unknown(environment: Environment, names: tuple[str, ...]) -> None:
-    """Raise `NotFoundError` for a name that is neither an install id nor a locked package."""
+    """Raise `NotFoundError` for a name that is no install id, no locked package and no included environment."""
     known = set(environment.manifest.install)
     lock = environment.read_lock() if names else None
+    known |= {word for name in lock.includes for word in (name, name.partition(":")[0])} if lock else set()
     known |= {package.name for system in lock.systems.values() for package in system.packages} if lock else set()
     for name in names:
         if name not in known:

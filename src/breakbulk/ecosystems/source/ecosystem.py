@@ -47,12 +47,11 @@ class Source:
         task = reporter.begin("making archives of own sources", total=len(request.installs))
         try:
             for install_id, install in sorted(request.installs.items()):
-                product = workshop.product(install_id, _own(install), locked_commit=_locked_commit(request, install_id))
-                package = _package(install_id, _own(install), product, request)
+                package, found = _resolved(workshop, install_id, _own(install), request)
                 if other := packages.get(package.name):
                     raise _same_name(package, other)
                 packages[package.name] = package
-                notes.extend(product.notes)
+                notes.extend(found)
                 task.advance()
         finally:
             task.finish()
@@ -80,6 +79,32 @@ class Source:
             return Pypi().unpack(archive, package, python, into)
         placement = Stripped(package.strip, (package.destination or f"/opt/{package.name}").strip("/"))
         return Unpacked(content=extract(archive, into, archive=package.file, rules=OWN, placement=placement))
+
+
+def _resolved(
+    workshop: Workshop, install_id: str, install: PathInstall | GitInstall, request: Request
+) -> tuple[Package, tuple[str, ...]]:
+    """Return the package of a source, made here or kept, and notes."""
+    if install_id in request.kept:
+        return _kept(install_id, install, request), ()
+    product = workshop.product(install_id, install, locked_commit=_locked_commit(request, install_id))
+    return _package(install_id, install, product, request), product.notes
+
+
+def _kept(install_id: str, install: PathInstall | GitInstall, request: Request) -> Package:
+    """Return the package of a source that is not here; what depends on what is resolved anew."""
+    package = request.kept[install_id]
+    if package is None:
+        raise ResolutionError(
+            f"the source {install_id} comes from a hub, which has none for {request.system}",
+            identifier="source-system-missing",
+            where=f"install.{install_id}",
+            hint="leave the system out of options.systems, or push the environment it comes from with it",
+        )
+    python = request.python.tag if package.python and request.python else None
+    return msgspec.structs.replace(
+        package, dependencies=(), why=(f"install.{install_id}",), python=python, priority=install.priority
+    )
 
 
 def _own(install: Install) -> PathInstall | GitInstall:
