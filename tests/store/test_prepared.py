@@ -15,6 +15,7 @@ import zstandard
 from children import give_to_nobody, in_child
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from breakbulk.ecosystems.deb.unpacking import unpack_deb
 from breakbulk.ecosystems.extraction import OWN, extract
@@ -249,7 +250,11 @@ class Forged:
         preamble = Preamble(header_packed=len(packed), header=len(header), contents=len(data) if size is None else size)
         self.bytes = encode_preamble(preamble) + packed + zstandard.compress(data)
         self.offer = Offer(
-            sha256="", size=0, tree=vouched or tree_digest(content), unpacked_size=total, origin="an object of ada/x:7"
+            sha256=hashlib.sha256(self.bytes).hexdigest(),
+            size=len(self.bytes),
+            tree=vouched or tree_digest(content),
+            unpacked_size=total,
+            origin="an object of ada/x:7",
         )
 
     def unpack(self, directory: Path, ecosystem: str = "archive") -> Path:
@@ -359,7 +364,7 @@ def test_truncated_anywhere_it_is_refused(tmp_path):
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_altered_bytes_never_become_another_tree(tmp_path_factory, data):
-    """The SHA-256 of the object is compared before; here it is not, and all the same nothing else is let through."""
+    """The SHA-256 of the object is compared before; here it vouches for what is altered, and the tree's remains."""
     directory = tmp_path_factory.mktemp("altered")
     layout, package = simple_store(directory, {"a": b"one" * 50, "b/c": b"two" * 60})
     prepared = prepare(layout, package, directory / "object")
@@ -370,13 +375,22 @@ def test_altered_bytes_never_become_another_tree(tmp_path_factory, data):
     into = directory / "again"
     into.mkdir()
     try:
-        unpacked = PreparedUnpacking(offer=offer_of(prepared)).unpack(directory / "object", package, None, into)
+        offer = structs.replace(offer_of(prepared), sha256=hashlib.sha256(whole).hexdigest())
+        unpacked = PreparedUnpacking(offer=offer).unpack(directory / "object", package, None, into)
     except (IntegrityError, HubError, ArchiveError):
         pass
     else:
         assert tree_digest(unpacked.content) == prepared.tree
         assert (into / "b/c").read_bytes() == b"two" * 60
     remove_tree(directory)
+
+
+def test_an_object_that_is_replaced_after_it_was_compared_is_refused(tmp_path):
+    """Owners and capabilities are no part of the tree's digest."""
+    forged = Forged({"a": file_entry(b"x", uid=7)}, b"x")
+    forged.bytes = Forged({"a": file_entry(b"x", uid=0)}, b"x").bytes
+    error = refused(forged, tmp_path, "deb")
+    assert error.why == "it changed while it was read"
 
 
 def test_the_directory_that_a_package_has_is_no_part_of_the_object(tmp_path):

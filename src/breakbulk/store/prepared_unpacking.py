@@ -1,13 +1,16 @@
 """Make the tree of a package from its prepared object. Runs in worker processes, as unpacking an archive does.
 
-The object's SHA-256 has been compared before. The listing in its header must be the tree that was vouched for before
-anything is written; every file is compared with the listing while it is written, and what is written is bound by what
-the listing says. `extraction.tree` does the writing, so that nothing leaves the tree and what reaches the disk is what
-unpacking the archive would have put there. Owners, capabilities and setuid programs are for Debian packages only.
+The object's SHA-256 has been compared before, and is again while it is read, as the file of a hub in a directory may
+be replaced at any moment. The listing in its header must be the tree that was vouched for before anything is written;
+every file is compared with the listing while it is written, and what is written is bound by what the listing says.
+
+`extraction.tree` does the writing, so that nothing leaves the tree and what reaches the disk is what unpacking the
+archive would have put there. Owners, capabilities and setuid programs are for Debian packages only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +20,7 @@ import msgspec
 
 from breakbulk.ecosystems.extraction.names import member_path
 from breakbulk.ecosystems.extraction.rules import DEBIAN, OWN
-from breakbulk.ecosystems.extraction.streams import PIECE_BYTES, Stream
+from breakbulk.ecosystems.extraction.streams import PIECE_BYTES, Readable, Stream
 from breakbulk.ecosystems.extraction.tree import Attributes, Tree
 from breakbulk.ecosystems.interface import Unpacked
 from breakbulk.errors import ArchiveError
@@ -55,7 +58,8 @@ class PreparedUnpacking(msgspec.Struct, frozen=True, kw_only=True):
 
         """
         where = f"{package.id}: {self.offer.origin}"
-        with archive.open("rb") as file:
+        with archive.open("rb") as opened:
+            file = _Digested(opened)
             preamble = decode_preamble(file.read(PREAMBLE_BYTES), where=where)
             header = decode_header(_header_bytes(file, preamble, where), where=where)
             unpacking = _Unpacking(header, package, where)
@@ -66,10 +70,26 @@ class PreparedUnpacking(msgspec.Struct, frozen=True, kw_only=True):
                 if error.reference != "archive-truncated":
                     raise
                 damaged(where, error.why or error.message)
+            if file.digest.hexdigest() != self.offer.sha256:
+                damaged(where, "it changed while it was read")
         return Unpacked(content=header.content, deb=header.deb)
 
 
-def _header_bytes(file: IO[bytes], preamble: Preamble, where: str) -> bytes:
+class _Digested:
+    """A file whose bytes are digested as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _header_bytes(file: Readable, preamble: Preamble, where: str) -> bytes:
     import zstandard
 
     packed = file.read(preamble.header_packed)
@@ -107,7 +127,7 @@ class _Unpacking:
             if not path or member_path(path, archive=self._where, rules=self._rules) != path:
                 damaged(self._where, f"its listing has the name {path!r}")
 
-    def write(self, file: IO[bytes], into: Path) -> None:
+    def write(self, file: Readable, into: Path) -> None:
         """Write the tree, and see that it is what the listing says."""
         with Tree(into, archive=self._where, rules=self._rules) as tree:
             self._write_directories(tree)

@@ -1,5 +1,7 @@
 """Make the trees of packages whose claims are ours: fetch, unpack, compile, commit, all at once.
 
+A package that is offered prepared is unpacked only; whatever is wrong with the offer, it comes from its archive.
+
 One thread decides, this one; crews do the work and send events back. Packages flow independently, and the
 interpreter's go first, because compiling waits for them. Whatever fails ends everything: nothing half-made is left, and
 trees that have been committed stay.
@@ -11,10 +13,11 @@ import queue
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import nullcontext, suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,9 @@ from breakbulk.store.crew import Crew
 from breakbulk.store.faults import store_fault
 from breakbulk.store.layout import Layout, directory_name
 from breakbulk.store.milestones import passed
+from breakbulk.store.offers import Offers, Unusable, object_of, tried
+from breakbulk.store.prepared import Offer, PreparedSource
+from breakbulk.store.prepared_unpacking import PreparedUnpacking
 from breakbulk.store.progress import Progress
 from breakbulk.store.records import encode_record, make_record
 from breakbulk.store.staging import Stage, sync
@@ -54,10 +60,12 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
 class _Job:
     """One package on its way."""
 
-    def __init__(self, layout: Layout, package: Package, settings: Settings) -> None:
+    def __init__(self, layout: Layout, package: Package, offer: Offer | None, settings: Settings) -> None:
         self.package = package
+        self.offer = offer
         self.stage = Stage(layout, directory_name(package))
-        self.partial = settings.cache / "partial" / partial_name(settings.store, self.stage.name)
+        self.archive = settings.cache / "partial" / partial_name(settings.store, self.stage.name)
+        self.object = self.archive.with_name(f"{self.archive.name}.prepared")
         self.unpacked: Unpacked | None = None
         self.compiled: Content = {}
         self.chunks = 0
@@ -75,6 +83,7 @@ class Production:
         installs: The manifest's descriptors by install id.
         settings: Of this process.
         reporter: Is told of bytes and packages.
+        prepared: Offers prepared packages.
 
     """
 
@@ -89,6 +98,7 @@ class Production:
         installs: Mapping[str, Install],
         settings: Settings,
         reporter: Reporter,
+        prepared: PreparedSource | None = None,
     ) -> None:
         self._layout = layout
         self._claims = claims
@@ -96,14 +106,15 @@ class Production:
         self._ecosystems = ecosystems
         self._installs = installs
         self._settings = settings
-        self._jobs = {package.id: _Job(layout, package, settings) for package in packages}
+        self._offers = Offers(prepared, reporter)
+        self._jobs = {package.id: _Job(layout, package, self._offers.of(package), settings) for package in packages}
         self._left = len(self._jobs)
         self._events: queue.SimpleQueue[tuple[Callable[[_Job, Any], None], _Job, Future[Any]]] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self.progress = Progress(reporter, packages)
+        self.progress = Progress(reporter, [(job.offer or job.package).size for job in self._jobs.values()])
         self._transfers = Transfers(settings, stop=self._stop, advance=self.progress.bytes_arrived)
         self._fetchers: Crew[None] = Crew("fetch", settings.downloads, nullcontext)
-        self._own_and_small = _own_and_small(packages)
+        self._own_and_small = _own_and_small(self._jobs.values())
         opened = unpack_here if self._own_and_small else open_unpacker
         self._unpackers: Crew[Unpacks] = Crew("unpack", settings.jobs, opened)
         self._compilers: Crew[Compiler] = Crew("compile", settings.jobs, self._open_compiler)
@@ -117,7 +128,9 @@ class Production:
         """Make every tree; raise the first error after everything has been tidied."""
         sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
         try:
-            if not self._own_and_small:  # the index is asked meanwhile; if it fails, so will the first who needs it
+            if (
+                not self._own_and_small and self._from_archives()
+            ):  # the index is asked meanwhile; if it fails, so will the first who needs it
                 self._fetchers.submit(lambda _: self._transfers.client())
             for job in self._in_order():
                 self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
@@ -138,7 +151,10 @@ class Production:
         """Have the processes start while the first archives are on their way, and the cores have little to do."""
         self._unpackers.start(len(self._jobs))
         if self._interpreter and self._interpreter_ready():
-            self._compilers.start(sum(job.package.python is not None for job in self._jobs.values()))
+            self._compilers.start(sum(job.package.python is not None for job in self._from_archives()))
+
+    def _from_archives(self) -> list[_Job]:
+        return [job for job in self._jobs.values() if job.offer is None]
 
     def _end(self) -> None:
         self._stop.set()
@@ -163,31 +179,55 @@ class Production:
     ) -> None:
         crew.submit(work).add_done_callback(lambda future: self._events.put((handle, job, future)))
 
-    def _fetch(self, job: _Job, _worker: None) -> Fetched:
-        package = job.package
-        install = self._installs.get(package.source) if package.source else None
-        locations = self._ecosystems[package.ecosystem].locate(package, install, self._settings)
+    def _fetch(self, job: _Job, _worker: None) -> Fetched | Unusable:
+        job.offer = self._offers.standing(job.offer)
         try:
             with self.progress.phase("download"):
-                return self._transfers.fetch(archive_of(package), locations, job.partial)
+                return tried(job.offer, partial(self._fetch_archive if job.offer is None else self._fetch_object, job))
         except OSError as error:
             raise store_fault(
-                error, self._settings.cache, variable="BREAKBULK_CACHE", needed_bytes=package.size
+                error, self._settings.cache, variable="BREAKBULK_CACHE", needed_bytes=(job.offer or job.package).size
             ) from error
 
-    def _fetched(self, job: _Job, archive: Fetched) -> None:
-        self.progress.downloaded += archive.downloaded
+    def _fetch_archive(self, job: _Job) -> Fetched:
+        package = job.package
+        install = self._installs.get(package.source) if package.source else None
+        known = self._ecosystems[package.ecosystem].locate(package, install, self._settings)
+        return self._transfers.fetch(archive_of(package), chain(self._offers.archives(package), known), job.archive)
+
+    def _fetch_object(self, job: _Job) -> Fetched:
+        assert job.offer is not None  # noqa: S101 - it is what is fetched
+        return self._transfers.fetch(object_of(job.package, job.offer), self._offers.places(job.offer), job.object)
+
+    def _fetched(self, job: _Job, fetched: Fetched | Unusable) -> None:
+        if isinstance(fetched, Unusable):
+            self._decline(job, fetched)
+            return
+        self.progress.downloaded += fetched.downloaded
         passed("archive-fetched")
         job.stage.make()
         passed("stage-made")
-        self._submit(self._unpackers, partial(self._unpack, job, archive.path), self._unpacked, job)
+        self._submit(self._unpackers, partial(self._unpack, job, fetched.path), self._unpacked, job)
 
-    def _unpack(self, job: _Job, archive: Path, worker: Unpacks) -> Unpacked:
+    def _unpack(self, job: _Job, archive: Path, worker: Unpacks) -> Unpacked | Unusable:
         python = self._interpreter.python if self._interpreter else None
+        way = PreparedUnpacking(offer=job.offer) if job.offer else self._ecosystems[job.package.ecosystem]
         with self.progress.phase("unpack"):
-            return worker.unpack(self._ecosystems[job.package.ecosystem], archive, job.package, python, job.stage.tree)
+            return tried(job.offer, lambda: worker.unpack(way, archive, job.package, python, job.stage.tree))
 
-    def _unpacked(self, job: _Job, unpacked: Unpacked) -> None:
+    def _decline(self, job: _Job, unusable: Unusable) -> None:
+        """Make a package from its archive after all; nothing that an offer has left stays."""
+        self._offers.decline(job.package, unusable)
+        job.offer = None
+        job.object.unlink(missing_ok=True)
+        job.stage.discard()
+        passed("offer-declined")
+        self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
+
+    def _unpacked(self, job: _Job, unpacked: Unpacked | Unusable) -> None:
+        if isinstance(unpacked, Unusable):
+            self._decline(job, unpacked)
+            return
         passed("tree-unpacked")
         job.unpacked = unpacked
         self.progress.unpacked()
@@ -266,7 +306,8 @@ class Production:
                 passed("record-written")
             sync(self._layout)
             for job in group:
-                job.partial.unlink(missing_ok=True)
+                job.archive.unlink(missing_ok=True)
+                job.object.unlink(missing_ok=True)
                 passed("archive-removed")
                 job.stage.commit(self._layout)
 
@@ -280,10 +321,10 @@ class Production:
         self._commit_some(everything=len(self._finished) == self._left)
 
 
-def _own_and_small(packages: Sequence[Package]) -> bool:
+def _own_and_small(jobs: Collection[_Job]) -> bool:
     """Say whether these are the user's own sources, and little; archives of others may break what unpacks them."""
-    own = all(package.ecosystem == "source" for package in packages)
-    return own and sum(package.size for package in packages) < _SMALL_BYTES
+    own = all(job.package.ecosystem == "source" and job.offer is None for job in jobs)
+    return own and sum(job.package.size for job in jobs) < _SMALL_BYTES
 
 
 def partial_name(store: Path, name: str) -> str:

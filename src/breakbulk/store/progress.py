@@ -9,21 +9,26 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from breakbulk.lock.model import Package
     from breakbulk.reporting import Reporter
 
 __all__ = ["Progress"]
 
 
 class Progress:
-    """Counts of one pass; phases overlap, so each has the seconds from its first beginning to its last end."""
+    """Counts of one pass; phases overlap, so each has the seconds from its first beginning to its last end.
 
-    def __init__(self, reporter: Reporter, packages: Sequence[Package]) -> None:
+    Args:
+        reporter: Is told of bytes and packages.
+        sizes: In bytes, of what is fetched for each package.
+
+    """
+
+    def __init__(self, reporter: Reporter, sizes: Sequence[int]) -> None:
         self.downloaded = 0
         self._spans: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
-        self._bytes = reporter.begin("Downloading", total=sum(p.size for p in packages), unit="bytes")
-        self._packages = reporter.begin("Unpacking", total=len(packages), unit="packages")
+        self._bytes = reporter.begin("Downloading", total=sum(sizes), unit="bytes")
+        self._packages = reporter.begin("Unpacking", total=len(sizes), unit="packages")
 
     def bytes_arrived(self, amount: int) -> None:
         """Count bytes of archives; negative when a transfer starts again."""

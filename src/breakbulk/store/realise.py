@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from breakbulk.manifest.schema import Install, Manifest
     from breakbulk.settings import Settings
     from breakbulk.store.claims import Claims
+    from breakbulk.store.prepared import PreparedSource
     from breakbulk.store.production import Interpreter
 
 __all__ = ["Realised", "realise", "realise_system"]
@@ -59,8 +60,12 @@ def realise_system(
     ecosystems: Mapping[str, Ecosystem],
     settings: Settings,
     reporter: Reporter = SILENT,
+    *,
+    prepared: PreparedSource | None = None,
 ) -> Realised:
     """Make a system's packages and its base package present, and say what to mount.
+
+    `prepared` offers prepared packages, which are used before archives.
 
     Raises:
         ConflictError: Two packages own one path and nothing decides.
@@ -78,6 +83,7 @@ def realise_system(
         ecosystems=ecosystems,
         settings=settings,
         reporter=reporter,
+        prepared=prepared,
     )
     layout = Layout(settings.store)
     before_base = time.monotonic()
@@ -101,6 +107,7 @@ def realise(
     ecosystems: Mapping[str, Ecosystem],
     settings: Settings,
     reporter: Reporter = SILENT,
+    prepared: PreparedSource | None = None,
 ) -> Realised:
     """Make packages present; `lowers` has their trees in the order given.
 
@@ -110,7 +117,8 @@ def realise(
         manifest_installs: The manifest's descriptors, for archives that it says the place of.
         ecosystems: By name.
         settings: Of this process.
-        reporter: Is told of progress.
+        reporter: Is told of progress, and of prepared packages that are of no use.
+        prepared: Offers prepared packages, which are used before archives.
 
     Raises:
         NetworkError: `download-failed`.
@@ -135,6 +143,7 @@ def realise(
         ecosystems=ecosystems,
         settings=settings,
         reporter=reporter,
+        prepared=prepared,
     )
     made.run(missing)
     return msgspec.structs.replace(
@@ -172,12 +181,14 @@ class _Making:
         ecosystems: Mapping[str, Ecosystem],
         settings: Settings,
         reporter: Reporter,
+        prepared: PreparedSource | None,
     ) -> None:
         self._layout = layout
         self._installs = installs
         self._ecosystems = ecosystems
         self._settings = settings
         self._reporter = reporter
+        self._prepared = prepared
         self._interpreter = interpreter
         self.count = 0
         self.downloaded = 0
@@ -250,6 +261,7 @@ class _Making:
             installs=self._installs,
             settings=self._settings,
             reporter=self._reporter,
+            prepared=self._prepared,
         )
         production.run()
         self.count += len(packages)

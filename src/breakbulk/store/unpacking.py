@@ -16,22 +16,27 @@ from typing import Protocol
 
 import msgspec
 
-from breakbulk.ecosystems.interface import Ecosystem, Unpacked
+from breakbulk.ecosystems.interface import Unpacked
 from breakbulk.errors import PlatformError, StoreError
 from breakbulk.lock.model import Package, Python
 
-__all__ = ["Unpacks", "open_unpacker", "unpack_here"]
+__all__ = ["Unpacking", "Unpacks", "open_unpacker", "unpack_here"]
 
 _FAR_SIDE = Path(__file__).with_name("unpack_worker.py")
+
+
+class Unpacking(Protocol):
+    """What knows how an archive or object becomes a tree: an ecosystem, or the offer of a prepared package."""
+
+    def unpack(self, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
+        """Unpack a verified file into the empty directory `into`. Arguments and result can be pickled."""
 
 
 class Unpacks(Protocol):
     """What unpacks archives, one after the other."""
 
-    def unpack(
-        self, ecosystem: Ecosystem, archive: Path, package: Package, python: Python | None, into: Path
-    ) -> Unpacked:
-        """Unpack a verified archive into the empty directory `into`; raise what the ecosystem raises."""
+    def unpack(self, way: Unpacking, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
+        """Unpack a verified archive into the empty directory `into`; raise what `way` raises."""
 
     def abandon(self) -> None:
         """End the work in progress."""
@@ -45,17 +50,15 @@ class Unpacker:
         self._orders, self._answers = process.stdin, process.stdout
         self._send(sys.path)
 
-    def unpack(
-        self, ecosystem: Ecosystem, archive: Path, package: Package, python: Python | None, into: Path
-    ) -> Unpacked:
-        """Unpack a verified archive into the empty directory `into`; raise what the ecosystem raises.
+    def unpack(self, way: Unpacking, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
+        """Unpack a verified archive into the empty directory `into`; raise what `way` raises.
 
         Raises:
             StoreError: `worker-died`, when the process was killed.
 
         """
         try:
-            self._send((ecosystem.unpack, archive, package, python, into))
+            self._send((way.unpack, archive, package, python, into))
             assert self._answers is not None  # noqa: S101 - opened as a pipe
             listing, error = pickle.load(self._answers)  # noqa: S301 - from our own worker
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as broken:
@@ -86,11 +89,9 @@ class Unpacker:
 class _Here:
     """No worker: for a few small archives, which are unpacked sooner than a process has started."""
 
-    def unpack(
-        self, ecosystem: Ecosystem, archive: Path, package: Package, python: Python | None, into: Path
-    ) -> Unpacked:
+    def unpack(self, way: Unpacking, archive: Path, package: Package, python: Python | None, into: Path) -> Unpacked:
         """Unpack as `Unpacker` does."""
-        return ecosystem.unpack(archive, package, python, into)
+        return way.unpack(archive, package, python, into)
 
     def abandon(self) -> None:
         """Let the archive in progress be unpacked: it is small."""
