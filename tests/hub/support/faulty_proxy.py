@@ -7,9 +7,9 @@ were before, and answers with what is to happen to it; every request is remember
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -140,16 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        connection = HTTPConnection(self.server.upstream)
-        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            connection.putheader(name, value)
-        connection.endheaders(body)
-        response: HTTPResponse = connection.getresponse()
-        answer = response.read()
-        headers = dict(response.getheaders())
-        connection.close()
-        return response.status, headers, answer
+        with closing(HTTPConnection(self.server.upstream)) as connection:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            answer = response.read()
+            return response.status, dict(response.getheaders()), answer
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):

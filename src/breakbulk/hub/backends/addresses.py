@@ -112,8 +112,8 @@ def _split(scheme: str, rest: str) -> SplitResult:
     try:
         parts = urlsplit(f"{scheme}:{rest}")
         _ = parts.port
-    except ValueError as error:
-        raise _invalid(f"{scheme}://...", "host or port is malformed", _FORMS) from error
+    except ValueError:  # which repeats what may be a password
+        raise _invalid(f"{scheme}://...", "host or port is malformed", _FORMS) from None
     if "@" in parts.netloc:
         raise _invalid(
             f"{scheme}://...",

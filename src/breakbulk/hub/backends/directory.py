@@ -127,6 +127,8 @@ class DirectoryObjects:
             try:
                 os.link(staged, name, src_dir_fd=staging, dst_dir_fd=directory, follow_symlinks=False)
             except FileExistsError:
+                if _is_foreign(name, directory):
+                    raise
                 return False
             finally:
                 self._change(key)
@@ -240,6 +242,13 @@ def _enter(name: str, directory: int, *, create: bool = False) -> int:
         if not create and stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
             raise FileNotFoundError(errno.ENOENT, "an object, not a directory") from None
         raise
+
+
+def _is_foreign(name: str, directory: int) -> bool:
+    """Say whether something is there that is no object."""
+    with suppress(FileNotFoundError):
+        return not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    return False
 
 
 def _stat(key: str, found: os.stat_result) -> Stat | None:
