@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, ExitStack
 
 import msgspec
 
-from breakbulk.errors import HubError
+from breakbulk.errors import HubError, IntegrityError, NotFoundError
 from breakbulk.hub.hub import Hub, Signer, nobody
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.leases import Held, pushing
@@ -164,10 +164,13 @@ class _Push:
         return self._outcome(recorded, prepared)
 
     def _previously(self, current: Recorded | None) -> PreparedSet:
-        """Return the packages that the live generation has prepared for our system."""
+        """Return the packages that the live generation has prepared for our system, as far as the hub still knows."""
         if current is None or self._outgoing.system is None:
             return PreparedSet(packages={})
-        return self._hub.prepared(current.change, self._outgoing.system)
+        try:
+            return self._hub.prepared(current.change, self._outgoing.system)
+        except (NotFoundError, IntegrityError, HubError):
+            return PreparedSet(packages={})  # it is sent again, as everything that is missing or damaged
 
     def _documents(self, prepared: _Packages) -> _Documents:
         where = self._outgoing.environment
@@ -282,7 +285,7 @@ class _Push:
 
 def _document(data: bytes, what: str) -> Item:
     blob = Blob(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-    return Item(blob=blob, what=what, content=lambda: data)
+    return Item(blob=blob, what=what, content=lambda: data, compared=True)
 
 
 def _package_item(name: str, package: PreparedPackage) -> Item:

@@ -1,12 +1,13 @@
 """Bring objects to a hub: only those it lacks, in parallel, largest first, and count what was really sent.
 
 An object is sent whole or not at all, so whoever is killed leaves what the next push finds there and does not send
-again. What is on the hub is told by key and size; an object of another size than its name promises is damaged, and is
-replaced. Counterpart: `push`, which knows what is needed.
+again. What is on the hub is told by key and size, of documents by their content too: they are small, and nothing runs
+without them. An object that is not what its name promises is replaced. Counterpart: `push`, which knows what is needed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,11 +25,20 @@ __all__ = ["Item", "Metered", "missing", "upload"]
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that a push refers to, what it is in words, and how to get its bytes when they have to be sent."""
+    """An object that a push refers to.
+
+    Attributes:
+        blob: Its name.
+        what: In words.
+        content: Gives its bytes when they have to be sent.
+        compared: Whether it is read where it is there already.
+
+    """
 
     blob: Blob
     what: str
     content: Callable[[], bytes | Path]
+    compared: bool = False
 
 
 class Metered:
@@ -97,17 +107,24 @@ class Metered:
 
 
 def missing(objects: Objects, items: Iterable[Item], *, threads: int) -> list[Item]:
-    """Return those of `items` that the place does not have, or has with another size, which are removed."""
+    """Return those of `items` that the place does not have, or has in another form, which is removed."""
 
     def lacks(item: Item) -> bool:
-        stat = objects.stat(object_key(item.blob.sha256))
-        if stat is not None and stat.size != item.blob.size:
-            objects.delete([stat.key])
-            return True
-        return stat is None
+        key = object_key(item.blob.sha256)
+        stat = objects.stat(key)
+        if stat is None or _is_whole(objects, item, stat):
+            return stat is None
+        objects.delete([key])
+        return True
 
     every = list({item.blob.sha256: item for item in items}.values())
     return [item for item, absent in zip(every, side_by_side(lacks, every, threads=threads), strict=True) if absent]
+
+
+def _is_whole(objects: Objects, item: Item, stat: Stat) -> bool:
+    if stat.size != item.blob.size or not item.compared:
+        return stat.size == item.blob.size
+    return hashlib.sha256(objects.get(stat.key, limit_bytes=stat.size)).hexdigest() == item.blob.sha256
 
 
 def upload(objects: Objects, items: Iterable[Item], *, threads: int, reporter: Reporter = SILENT) -> None:

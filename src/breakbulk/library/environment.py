@@ -7,6 +7,7 @@ the methods that need them.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from breakbulk.library.including import Includes
     from breakbulk.library.keeping import Kept
     from breakbulk.lock.differences import Difference
+    from breakbulk.store.prepared import PreparedSource
     from breakbulk.store.realise import Realised
 
 __all__ = ["Environment", "Locked", "running_system"]
@@ -291,8 +293,17 @@ class Environment(Runnable):
         return locked.lock
 
     def realise(self) -> Realised:
-        """Make every package of this machine's system present in the store, and the base package with them."""
-        return self._realise(self.current_lock())
+        """Make every package of this machine's system present in the store, and the base package with them.
+
+        The lock is kept from collection of the store for as long as it is there.
+        """
+        from breakbulk.store.layout import Layout
+        from breakbulk.store.roots import remember_project
+
+        realised = self._realise(self.current_lock())
+        with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
+            remember_project(Layout(self.settings.store), self.lock_path)
+        return realised
 
     def _realise(self, lock: Lock) -> Realised:
         from breakbulk.ecosystems.registry import ecosystems
@@ -303,7 +314,25 @@ class Environment(Runnable):
             from breakbulk.ecosystems.source import anchored
 
             manifest = anchored(manifest, self.directory)
-        return realise_system(self._locked_system(lock), manifest, ecosystems(), self.settings, self.reporter)
+        return realise_system(
+            self._locked_system(lock),
+            manifest,
+            ecosystems(),
+            self.settings,
+            self.reporter,
+            prepared=self._offered(lock),
+        )
+
+    def _offered(self, lock: Lock) -> PreparedSource | None:
+        """Return what a hub has of this environment, None when it has nothing to do with one."""
+        upstream = read_upstream(self.directory)
+        if upstream is None and not lock.includes:
+            return None
+        from breakbulk.library.offering import UpstreamPackages, included_archives
+
+        if upstream is None:
+            return included_archives(self.settings)
+        return UpstreamPackages(upstream, lock, self.settings, self.reporter)
 
     def _about_to_launch(self, realised: Realised) -> None:
         """Let the next launch of an unchanged environment take the short way."""

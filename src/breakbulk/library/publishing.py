@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from breakbulk.ecosystems.registry import ecosystems
+from breakbulk.ecosystems.registry import ecosystems, with_catalogue
 from breakbulk.ecosystems.source import anchored
 from breakbulk.errors import UsageError
 from breakbulk.hub.hub import Signer, nobody
@@ -14,6 +14,7 @@ from breakbulk.hub.names import Reference
 from breakbulk.hub.push import Outgoing, Pushed, push
 from breakbulk.hub.records import Authorship, Blob
 from breakbulk.hub.uploads import Item
+from breakbulk.library.catalogue import HubCatalogue
 from breakbulk.library.environment import Environment
 from breakbulk.library.remote import open_remembering
 from breakbulk.library.runnable import running_system
@@ -97,11 +98,11 @@ def _manifest(environment: Environment) -> bytes:
 
 
 def _files(environment: Environment, lock: Lock) -> Iterator[Item]:
-    """Yield what no index has: archives of own sources, and constraints."""
+    """Yield what no index has: archives of own sources and of packages of a hub, and constraints."""
     manifest = anchored(environment.manifest, environment.directory)
     packages = {package.sha256: package for locked in lock.systems.values() for package in locked.packages}
     for package in packages.values():
-        if package.ecosystem == "source":
+        if package.ecosystem in {"source", "hub"}:
             install = manifest.install.get(package.source or "")
             yield Item(
                 blob=Blob(sha256=package.sha256, size=package.size),
@@ -114,5 +115,6 @@ def _files(environment: Environment, lock: Lock) -> Iterator[Item]:
 
 
 def _archive(package: Package, install: Install | None, settings: Settings) -> Path:
-    """Return the archive of an own source, made again where it is gone."""
-    return next(place.path for place in ecosystems()["source"].locate(package, install, settings) if place.path)
+    """Return the archive of an own source, made again where it is gone, or of a package of a hub."""
+    ours = ecosystems() if package.ecosystem == "source" else with_catalogue(HubCatalogue(settings))
+    return next(place.path for place in ours[package.ecosystem].locate(package, install, settings) if place.path)

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breakbulk.environment.specification import current_directory
 from breakbulk.errors import IntegrityError, LockError, NotFoundError
-from breakbulk.hub.fetching import bring_sources
+from breakbulk.hub.fetching import HubPackages
 from breakbulk.hub.names import Reference, parse_reference
 from breakbulk.hub.opening import open_hub
 from breakbulk.hub.remembering import RememberingHub
 from breakbulk.hub.trust import resolve_trusted
-from breakbulk.library.runnable import Runnable
+from breakbulk.library.runnable import Runnable, running_system
 from breakbulk.lock.model import Lock
 from breakbulk.manifest.reading import from_builtins
 from breakbulk.manifest.schema import Manifest
@@ -123,9 +123,12 @@ class RemoteEnvironment(Runnable):
 
         system, layout = self._locked_system(self.lock), Layout(self.settings.store)
         with told_of(self.place):
-            bring_sources(self.hub, system.packages, layout, self.place)
-            realised = realise_system(system, self.manifest, ecosystems(), self.settings, self.reporter)
-        remember_environment(layout, self.reference.environment, self.recorded.change.digest, self.lock)
+            offered = HubPackages(self.hub, self.recorded.change, running_system())
+            realised = realise_system(
+                system, self.manifest, ecosystems(), self.settings, self.reporter, prepared=offered
+            )
+        with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
+            remember_environment(layout, self.reference.environment, self.recorded.change.digest, self.lock)
         return realised
 
     def _about_to_launch(self, realised: Realised) -> None:  # noqa: ARG002 - a directory's plan needs it

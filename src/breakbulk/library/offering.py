@@ -1,0 +1,73 @@
+"""What a hub offers to an environment in a directory that was pulled or pushed: its packages prepared, its archives.
+
+Nothing is asked before the store lacks something, and what the hub cannot give comes from the indices as usual.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from breakbulk.hub.fetching import HubArchives, HubPackages
+from breakbulk.hub.names import Reference
+from breakbulk.library.remote import RemoteEnvironment, open_remembering
+from breakbulk.library.runnable import running_system
+from breakbulk.library.upstream import Upstream
+from breakbulk.lock.files import identity
+from breakbulk.lock.model import Lock, Package
+from breakbulk.reporting import Reporter
+from breakbulk.settings import Settings
+from breakbulk.store.prepared import Offer, Place, PreparedSource
+
+__all__ = ["UpstreamPackages", "included_archives"]
+
+
+class UpstreamPackages:
+    """The packages of the generation that a directory's lock is, else the archives of its own sources alone.
+
+    Args:
+        upstream: What the directory has to do with a hub.
+        lock: Of the directory.
+        settings: Of this process.
+        reporter: Who is told.
+
+    """
+
+    def __init__(self, upstream: Upstream, lock: Lock, settings: Settings, reporter: Reporter) -> None:
+        self._upstream = upstream
+        self._lock = lock
+        self._settings = settings
+        self._reporter = reporter
+        self._looking = threading.Lock()
+        self._source: PreparedSource | None = None
+
+    def offer(self, package: Package) -> Offer | None:
+        """Return the prepared package, as `HubPackages`."""
+        return self._found().offer(package)
+
+    def places(self, offer: Offer) -> Iterable[Place]:
+        """Return where the object of an offer is."""
+        return self._found().places(offer)
+
+    def archives(self, package: Package) -> Iterable[Place]:
+        """Return where the hub has a package's archive."""
+        return self._found().archives(package)
+
+    def _found(self) -> PreparedSource:
+        with self._looking:
+            if self._source is None:
+                self._source = self._find()
+            return self._source
+
+    def _find(self) -> PreparedSource:
+        owner, _, name = self._upstream.environment.partition("/")
+        reference = Reference(owner=owner, name=name, digest=self._upstream.digest)
+        remote = RemoteEnvironment(reference, self._settings, self._reporter)
+        if identity(self._lock) != self._upstream.digest:
+            return HubArchives(remote.hub, str(reference))
+        return HubPackages(remote.hub, remote.recorded.change, running_system())
+
+
+def included_archives(settings: Settings) -> PreparedSource:
+    """Return the archives of own sources that included environments brought with them."""
+    return HubArchives(open_remembering(settings), "an included environment")
