@@ -120,6 +120,8 @@ def human_time(moment: datetime, now: datetime) -> str:
 
 def printable(text: str) -> str:
     """Return what others wrote so that it cannot move the cursor, colour the rest or turn it round; lines stay."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 

@@ -32,6 +32,6 @@ def _rank(summary: Summary, word: str) -> int | None:
     if word in environment:
         parts = (environment, *environment.split("/"))
         return 0 if word in parts else 1 if any(part.startswith(word) for part in parts) else 2
-    if any(word in install.casefold() for install in summary.installs):
+    if word in "\n".join(summary.installs).casefold():
         return 3 if word in summary.installs else 4
     return 5 if word in summary.message.casefold() or word in summary.author.casefold() else None
