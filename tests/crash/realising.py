@@ -1,6 +1,6 @@
 """Realise as a process of its own that kills itself at a milestone: `realising.py DIRECTORY [MILESTONE NUMBER]`.
 
-What it realises is described by `packages.msgpack` in the directory.
+What it realises is described by `packages.msgpack` in the directory; what is in `objects` is offered prepared.
 """
 
 import os
@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import msgspec
+from prepared_source import DirectorySource
 from tar_ecosystem import PYTHON, TarEcosystem, settings_for
 
 from breakbulk.lock.model import Package
@@ -38,7 +39,14 @@ def main(directory: Path, milestone: str = "", number: str = "1") -> None:
     crash_on = packages[int(number)].name if milestone == "unpacking" else None
     ecosystem = TarEcosystem((directory / "url").read_text(), crash_on=crash_on)
     settings = settings_for(directory, jobs=2)
-    realise(packages, python, manifest_installs={}, ecosystems={"archive": ecosystem}, settings=settings)
+    realise(
+        packages,
+        python,
+        manifest_installs={},
+        ecosystems={"archive": ecosystem},
+        settings=settings,
+        prepared=DirectorySource.load(directory / "objects", streamed=True),
+    )
     layout = Layout(settings.store)
     bundled(layout, compose(layout, None, packages), most=3)
 

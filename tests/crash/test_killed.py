@@ -10,11 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from children import in_child
+from msgspec import structs
+from prepared_source import DirectorySource
 from servers import serving
-from tar_ecosystem import make_package, make_python
+from tar_ecosystem import PYTHON, TarEcosystem, make_package, make_python, settings_for
 
 from breakbulk.store import linux
 from breakbulk.store.layout import Layout, directory_name
+from breakbulk.store.realise import realise
+from breakbulk.store.records import read_record
 
 MOMENTS = [
     ("store-prepared", 1),
@@ -43,6 +47,28 @@ MOMENTS = [
     ("composition-written", 1),
     ("bundle-linked", 1),
     ("bundle-named", 1),
+]
+PREPARED = [
+    ("claims-taken", 1),
+    ("bytes-arrived", 1),
+    ("bytes-arrived", 40),
+    ("archive-verified", 1),
+    ("archive-verified", 4),
+    ("archive-fetched", 1),
+    ("stage-made", 1),
+    ("stage-made", 5),
+    ("offer-declined", 1),
+    ("tree-unpacked", 1),
+    ("tree-unpacked", 5),
+    ("record-written", 1),
+    ("record-written", 6),
+    ("group-synced", 1),
+    ("record-named", 1),
+    ("record-named", 4),
+    ("archive-removed", 2),
+    ("tree-named", 1),
+    ("tree-named", 6),
+    ("claims-released", 1),
 ]
 DRIVER = Path(__file__).with_name("realising.py")
 
@@ -117,3 +143,31 @@ def test_the_next_run_completes_after_a_kill_while_compiling(tmp_path, archives,
     layout = check(tmp_path, directory, compiled, "chunk-compiled", number)
     cache = layout.tree(compiled[1]) / "opt" / "__pycache__"
     assert len(os.listdir(cache)) == 4
+
+
+@pytest.fixture(scope="module")
+def prepared(archives, tmp_path_factory):
+    """All packages prepared, one object of them damaged: its package comes from its archive."""
+    directory, packages, compiled = archives
+    settings = settings_for(tmp_path_factory.mktemp("pusher"))
+    every = [*packages, *compiled]
+    realise(every, PYTHON, manifest_installs={}, ecosystems={"archive": TarEcosystem(directory)}, settings=settings)
+    layout = Layout(settings.store)
+    source = DirectorySource(settings.store.parent / "objects").add(layout, every)
+    source.object(packages[0]).write_bytes(b"damaged")
+    name = directory_name(packages[1])
+    source.offers[name] = structs.replace(source.offers[name], tree="0" * 64)
+    source.save()
+    return every, layout, source
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("milestone", "number"), PREPARED)
+def test_the_next_run_completes_from_prepared_packages(tmp_path, archives, prepared, milestone, number):
+    directory, _, _ = archives
+    packages, pushed, source = prepared
+    (tmp_path / "objects").symlink_to(source.directory)
+    layout = check(tmp_path, directory, packages, milestone, number)
+    for package in packages:
+        assert read_record(layout, package) == read_record(pushed, package)
+    assert os.listdir(layout.staging) == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from breakbulk.ecosystems.interface import Location
 from breakbulk.errors import BreakbulkError
 from breakbulk.lock.model import Package
@@ -39,6 +41,19 @@ class DirectorySource:
             (self.directory / name).rename(self.directory / prepared.sha256)
             self.offers[name] = offer_of(prepared, f"object {prepared.sha256[:8]} of ada/demo:1")
         return self
+
+    def save(self) -> None:
+        """Have `load` in another process find the offers."""
+        (self.directory / "offers").write_bytes(msgspec.msgpack.encode(self.offers))
+
+    @classmethod
+    def load(cls, directory: Path, *, streamed: bool = False) -> DirectorySource | None:
+        """Return the source in a directory, None when there is none."""
+        if not directory.is_dir():
+            return None
+        source = cls(directory, streamed=streamed)
+        source.offers = msgspec.msgpack.decode((directory / "offers").read_bytes(), type=dict[str, Offer])
+        return source
 
     def object(self, package: Package) -> Path:
         return self.directory / self.offers[directory_name(package)].sha256
