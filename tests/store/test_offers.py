@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from children import in_child, own_mounts
 from msgspec import structs
 from prepared_source import DirectorySource
 from servers import serving
@@ -13,7 +14,7 @@ from tar_ecosystem import PYTHON, TAG, TarEcosystem, make_package, make_python, 
 from breakbulk.ecosystems.interface import Location
 from breakbulk.errors import HubError, NetworkError, NotFoundError, StoreError
 from breakbulk.reporting import SILENT
-from breakbulk.store import production
+from breakbulk.store import linux, production
 from breakbulk.store.layout import Layout, directory_name
 from breakbulk.store.prepared import Streamed
 from breakbulk.store.realise import realise
@@ -38,11 +39,11 @@ class Told:
 class Bench:
     """Packages in the store of one machine, prepared, and another machine that has nothing."""
 
-    def __init__(self, directory: Path, count: int = 4, *, python: bool = False) -> None:
+    def __init__(self, directory: Path, count: int = 4, *, size: int = 30_000, python: bool = False) -> None:
         self.archives = directory / "archives"
         self.archives.mkdir()
         self.packages = [
-            make_package(self.archives, f"p{n}", {f"opt/of-{n}": os.urandom(30_000), "opt/link": f"of-{n}"})
+            make_package(self.archives, f"p{n}", {f"opt/of-{n}": os.urandom(size), "opt/link": f"of-{n}"})
             for n in range(count)
         ]
         if python:
@@ -246,17 +247,31 @@ def test_with_neither_object_nor_archive_the_error_says_so(bench):
     assert os.listdir(Layout(bench.second.store).staging) == []
 
 
-def test_a_full_disk_is_no_reason_to_try_the_archive(bench, monkeypatch):
-    def full(self, *order):
-        raise OSError(28, "No space left on device")
+@pytest.mark.integration
+@pytest.mark.parametrize("part", ["store", "cache"])
+def test_a_full_disk(tmp_path, part):
+    """The archive needs no less room than the object, so it is not tried."""
+    bench = Bench(tmp_path, 6, size=700_000)
+    bench.source.streamed = True
 
-    from breakbulk.store import unpacking
+    def fill_and_retry():
+        small = bench.second.store if part == "store" else bench.second.cache
+        small.mkdir(parents=True)
+        own_mounts()
+        linux.mount("tmpfs", small, "tmpfs", 0, f"size={'3m' if part == 'store' else '400k'}")
+        try:
+            bench.realise(bench.second, bench.source, NoArchives())
+        except StoreError as error:
+            assert os.listdir(bench.second.store / "staging") == []
+            linux.mount(None, small, None, linux.MS_REMOUNT, "size=30m")
+            bench.realise(bench.second, bench.source, NoArchives())
+            bench.check()
+            return error
+        raise AssertionError("it fitted")
 
-    monkeypatch.setattr(unpacking.Unpacker, "unpack", full)
-    with pytest.raises(StoreError) as caught:
-        bench.realise(bench.second, bench.source)
-    assert caught.value.reference == "disk-full"
-    assert os.listdir(Layout(bench.second.store).staging) == []
+    error = in_child(fill_and_retry)
+    assert error.reference == "disk-full"
+    assert "BREAKBULK_STORE" in error.hint if part == "store" else "BREAKBULK_CACHE" in error.hint
 
 
 def test_an_interrupted_object_is_resumed_by_the_next_run(tmp_path):

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from children import give_to_nobody, in_child
+from children import give_to_nobody, in_child, own_mounts
 from servers import scripted, serving
 from tar_ecosystem import PYTHON, TAG, Failing, TarEcosystem, make_package, make_python, settings_for
 
 from breakbulk.errors import ArchiveError, IntegrityError, NetworkError, StoreError
-from breakbulk.store import linux, namespaces
+from breakbulk.store import linux
 from breakbulk.store.layout import Layout
 from breakbulk.store.realise import realise
 
@@ -28,15 +28,6 @@ def some(archives, count=5, size=1000):
     return [
         make_package(archives, f"p{n}", {f"opt/of-{n}": os.urandom(size), "opt/link": f"of-{n}"}) for n in range(count)
     ]
-
-
-def own_mounts() -> None:
-    """Let this process mount what only it sees."""
-    ids = (os.geteuid(), os.getegid())
-    linux.unshare(linux.CLONE_NEWNS | (linux.CLONE_NEWUSER if ids[0] else 0))
-    if ids[0]:
-        namespaces._map_identity(*ids)
-    linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
 
 
 def run(packages, ecosystem, settings, python=None):

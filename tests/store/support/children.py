@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from breakbulk.store import linux, namespaces
+
 NOBODY = 65534
 
 
@@ -54,3 +56,12 @@ def give_to_nobody(directory: Path) -> None:
     if os.geteuid() == 0:
         for path in (directory, *directory.rglob("*")):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def own_mounts() -> None:
+    """Let this process mount what only it sees."""
+    ids = (os.geteuid(), os.getegid())
+    linux.unshare(linux.CLONE_NEWNS | (linux.CLONE_NEWUSER if ids[0] else 0))
+    if ids[0]:
+        namespaces._map_identity(*ids)
+    linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
