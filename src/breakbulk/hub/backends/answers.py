@@ -24,7 +24,11 @@ _KIND = re.compile(r"kind: (Connect|Timeout|Interrupted|Request|Decode|Body)\b")
 _KINDS = {"Connect": "no connection", "Timeout": "no answer in time", "Decode": "not an answer of an object store"}
 _BROKEN = "the connection broke off"
 
-_METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
+_SEARCH = re.compile(
+    # Where machines in clouds have credentials, and how a failure to exchange some for a token begins.
+    r"169\.254\.|/latest/(?:api/token|meta-data)|metadata\.google\.internal|token (?:request|file)|credential",
+    re.IGNORECASE,
+)
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 _DENIED = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "AuthenticationFailed"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
@@ -73,7 +77,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def why(self) -> str:
         """The failure in words."""
         if self.credentials:
-            return "no credentials were found"
+            return "no credentials could be had"
         if self.status is not None:
             return f"answered {self.status} {self.reason}".strip() + (f" ({self.code})" if self.code else "")
         return _KINDS.get(self.kind, _BROKEN) if self.kind else self.detail
@@ -103,5 +107,5 @@ def read_answer(error: Exception) -> Answer:
         code=code[1] if code else "NoSuchBucket" if _BUCKET.search(text) else "",
         kind=kind[1] if kind and not status else "",
         detail="" if status or kind else re.sub(r"\w+://\S+", "...", text.partition("\n")[0])[:200],
-        credentials=any(host in text for host in _METADATA),
+        credentials=_SEARCH.search(text.partition("\n")[0]) is not None and not code,
     )

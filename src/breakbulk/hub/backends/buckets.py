@@ -8,6 +8,7 @@ could use again.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -61,9 +62,9 @@ _GS = {
     "GOOGLE_SERVICE_ACCOUNT_PATH": "service_account",
     "GOOGLE_SERVICE_ACCOUNT_KEY": "service_account_key",
     "GOOGLE_APPLICATION_CREDENTIALS": "application_credentials",
-    "GOOGLE_SKIP_SIGNATURE": "skip_signature",
     "STORAGE_EMULATOR_HOST": "base_url",
 }
+_NOBODY = '{"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": true}'
 _AZ = {
     "AZURE_STORAGE_ACCOUNT": "account_name",
     "AZURE_STORAGE_ACCOUNT_NAME": "account_name",
@@ -97,9 +98,10 @@ def bucket_objects(
     expecting: ClientConfig = {**client, "timeout": _FOR_EVER, "read_timeout": timeout}
     sending: ClientConfig = {**client, "timeout": timeout * _PATIENCE}
     try:
-        stores = Stores(brisk=make(expecting, 0), patient=make(sending, 0), parts=make(sending, settings.retries - 1))
+        brisk = make(expecting, 0)
     except (BaseError, ValueError) as error:
         raise _unusable(address.url, str(error).partition("\n")[0]) from None
+    stores = Stores(brisk, patient=lambda: make(sending, 0), parts=lambda: make(sending, settings.retries - 1))
     persistence = Persistence(settings.retries) if pause is None else Persistence(settings.retries, pause)
     # S3 itself, Google and Azure have it; what else speaks S3's protocol may be older than conditional writes.
     proven = address.scheme != "s3" or endpoint is None
@@ -114,10 +116,10 @@ def _maker(
     if address.scheme == "s3":
         opened, config = S3Store, {**profile_settings(environment), **_chosen(_S3, environment)}
     elif address.scheme == "gs":
-        opened, config = GCSStore, _chosen(_GS, environment)
+        opened, config = GCSStore, _google(environment)
     else:
         opened, config = AzureStore, _chosen(_AZ, environment)
-    endpoint = config.get("endpoint") or config.get("base_url")
+    endpoint = _checked(config.get("endpoint") or config.get("base_url"))
 
     def make(client: ClientConfig, retries: int) -> ObjectStore:
         store: ObjectStore = opened(
@@ -135,9 +137,26 @@ def _maker(
 _BACKOFF: BackoffConfig = {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=10), "base": 2}
 
 
+def _google(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return Google's settings; nobody signs what is for an emulator, as in Google's own tools."""
+    config = _chosen(_GS, environment)
+    host = config.get("base_url")
+    if host is None:
+        return config
+    return {"service_account_key": _NOBODY, **config, "base_url": host if "://" in host else f"http://{host}"}
+
+
 def _chosen(variables: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
     """Return what is set; of several variables for one thing, the last that is."""
     return {name: environment[variable] for variable, name in variables.items() if environment.get(variable)}
+
+
+def _checked(endpoint: str | None) -> str | None:
+    if endpoint is not None and not re.fullmatch(r"https?://[^/@?#\s]+[^@?#\s]*", endpoint):
+        raise _unusable(
+            "the endpoint", "it is no address that begins with https:// or http://, or it holds credentials"
+        )
+    return endpoint
 
 
 def _client(endpoint: str | None, settings: Settings) -> ClientConfig:
@@ -147,7 +166,7 @@ def _client(endpoint: str | None, settings: Settings) -> ClientConfig:
     }
     if endpoint is not None and urlsplit(endpoint).scheme == "http":
         if not _here(endpoint) and settings.environment.get("AWS_ALLOW_HTTP", "").lower() not in {"1", "true"}:
-            raise _unusable(endpoint.partition("?")[0], "it is not encrypted")
+            raise _unusable(endpoint, "it is not encrypted")
         client["allow_http"] = True
     authorities = settings.environment.get("AWS_CA_BUNDLE") or settings.environment.get("SSL_CERT_FILE")
     if authorities:

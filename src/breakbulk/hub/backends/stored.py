@@ -21,10 +21,10 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import MemoryStore
@@ -55,19 +55,34 @@ _BATCH = 1_000
 Result = TypeVar("Result")
 
 
-class Stores(msgspec.Struct, frozen=True, kw_only=True):
-    """One place, opened three times, because obstore's time-outs and tries belong to a store.
+class Stores:
+    """One place, opened up to three times, because obstore's time-outs and tries belong to a store.
 
-    Attributes:
+    Opening reads all certificates of the machine, so what only large uploads need is opened with the first of them.
+
+    Args:
         brisk: For everything small and for reading: an answer is expected soon. Does not try again by itself.
-        patient: For sending much: an answer comes when all of it has arrived. Does not try again by itself.
-        parts: For parts of large objects, each of which is tried again by itself.
+        patient: Opens it for sending much: an answer comes when all has arrived. Does not try again by itself.
+        parts: Opens it for parts of large objects, each of which is tried again by itself.
 
     """
 
-    brisk: ObjectStore
-    patient: ObjectStore
-    parts: ObjectStore
+    def __init__(
+        self, brisk: ObjectStore, *, patient: Callable[[], ObjectStore], parts: Callable[[], ObjectStore]
+    ) -> None:
+        self.brisk = brisk
+        self._patient = patient
+        self._parts = parts
+
+    @cached_property
+    def patient(self) -> ObjectStore:
+        """The place for sending up to one part."""
+        return self._patient()
+
+    @cached_property
+    def parts(self) -> ObjectStore:
+        """The place for sending in parts."""
+        return self._parts()
 
 
 class StoredObjects:
@@ -300,5 +315,5 @@ def memory_objects(name: str) -> StoredObjects:
     """Return the objects of that name in the memory of this process: the same ones each time."""
     with _opening:
         store = _memories.setdefault(name, MemoryStore())
-    stores = Stores(brisk=store, patient=store, parts=store)
+    stores = Stores(store, patient=lambda: store, parts=lambda: store)
     return StoredObjects(stores, f"memory://{name}", Persistence(1), proven=True)
