@@ -14,7 +14,7 @@ from places import Dictionary, Wrapped
 
 from breakbulk.errors import BreakbulkError, HubError, NetworkError
 from breakbulk.hub.hub import Hub
-from breakbulk.hub.layout import change_key, digest_key, journal_key, object_key
+from breakbulk.hub.layout import HUB, change_key, digest_key, journal_key, object_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.opening import open_hub
 from breakbulk.hub.records import PreparedSet, Recorded, Signature, encode_change, encode_envelope
@@ -291,6 +291,35 @@ def test_a_change_is_recorded_though_the_index_cannot_be_written(place: Dictiona
 
     recorded = push(quiet(Wrapped(place, before=full)), "a")
     assert quiet(place).current(ENVIRONMENT) == recorded
+
+
+def test_a_new_hub_says_which_layout_it_has(hub: Hub, place: Dictionary) -> None:
+    push(hub)
+    assert place.get(HUB) == b'{"format":1}'
+
+
+def test_what_else_a_hub_says_of_itself_is_left_alone(hub: Hub, place: Dictionary) -> None:
+    place.create(HUB, b'{"format":1,"require-signatures":false,"motd":"hello"}')
+    push(hub)
+    assert b"motd" in place.get(HUB)
+
+
+@pytest.mark.parametrize(("content", "identifier"), [(b'{"format":2}', "hub-newer"), (b"{}", "hub-file-damaged")])
+def test_a_layout_that_is_not_known_is_neither_written_nor_misread(
+    hub: Hub, place: Dictionary, content: bytes, identifier: str
+) -> None:
+    place.create(HUB, content)
+    assert refused(lambda: push(hub)).reference == identifier
+    assert refused(lambda: hub.resolve(parse_reference(ENVIRONMENT))).reference == identifier
+    assert hub.last_number(ENVIRONMENT) == 0
+
+
+def test_a_pusher_who_may_not_say_which_layout_a_hub_has_can_push(place: Dictionary) -> None:
+    def denied(verb: str, key: str) -> None:
+        if (verb, key) == ("create", HUB):
+            raise HubError("the token does not permit it", identifier="token-scope")
+
+    assert push(quiet(Wrapped(place, before=denied))).change.number == 1
 
 
 PUSHERS = 50

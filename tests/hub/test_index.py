@@ -11,16 +11,18 @@ from changes import ENVIRONMENT, TIME, authorship, push
 from hypothesis import given
 from hypothesis import strategies as st
 from places import Dictionary, Wrapped
+from s3_server import S3Server
 
 from breakbulk.errors import BreakbulkError, HubError
 from breakbulk.hub import index
+from breakbulk.hub.backends import open_objects
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import INDEX, JOURNAL, SNAPSHOTS, journal_key, snapshot_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.opening import open_hub
 from breakbulk.hub.records import Summary
 from breakbulk.hub.reindexing import rebuild
-from breakbulk.hub.switching import switch
+from breakbulk.hub.switching import rollback, switch
 from breakbulk.settings import Settings
 
 INDEXER = Path(__file__).parent / "support" / "indexer.py"
@@ -101,6 +103,35 @@ def test_the_requests_do_not_grow_with_the_environments(place: Dictionary, envir
     counting.requests.clear()
     index.read(counting)
     assert counting.requests == {"list": 2, "get": 1 + index.JOURNAL_MAX}
+
+
+@pytest.mark.integration
+def test_on_s3_a_catalogue_costs_the_same_requests_however_large(s3_server: S3Server, settings: Settings) -> None:
+    """Ten environments, and ten thousand: list and search, show, history of as many changes, rollback."""
+    asked = []
+    for environments in (10, 10_000):
+        place = open_objects(f"s3://{s3_server.new_bucket()}", s3_server.settings(settings))
+        index.publish(place, index.listed(place), [summary(f"e{number:05d}") for number in range(environments)])
+        for version in "ab":
+            push(Hub(place), version)
+        counting = Wrapped(place)
+        hub = Hub(counting)
+        assert len(index.read(counting)) == environments + 1
+        asked.append([dict(counting.requests)])
+        for work in (
+            lambda hub=hub: hub.lock(hub.resolve(parse_reference(f"{ENVIRONMENT}:1")).change),
+            lambda hub=hub: hub.history(ENVIRONMENT),
+            lambda hub=hub: rollback(hub, ENVIRONMENT, authorship()),
+        ):
+            counting.requests.clear()
+            work()
+            asked[-1].append(dict(counting.requests))
+        place.close()
+    assert asked[0] == asked[1]
+    listing, showing, history, _ = asked[0]
+    assert listing == {"list": 2, "get": 3}
+    assert showing == {"list": 1, "get": 3}
+    assert history == {"list": 1, "get": 2}
 
 
 def test_recording_asks_little(place: Dictionary) -> None:

@@ -20,6 +20,7 @@ import msgspec
 
 from breakbulk.errors import HubError, IntegrityError, NetworkError, NotFoundError
 from breakbulk.hub import index
+from breakbulk.hub.format import check_format, ensure_format
 from breakbulk.hub.layout import ENVIRONMENTS, change_key, changes_prefix, digest_key, is_numbered, object_key
 from breakbulk.hub.names import Reference, is_reference
 from breakbulk.hub.objects import Objects
@@ -64,6 +65,7 @@ class Hub:
     def __init__(self, objects: Objects, pause: Callable[[float], object] = time.sleep) -> None:
         self.objects = objects
         self._pause = pause
+        self._has_format = False
 
     @property
     def url(self) -> str:
@@ -201,13 +203,14 @@ class Hub:
             sign: Gives the signatures of the change.
 
         Raises:
-            HubError: `hub-contended`, others were quicker every time.
+            HubError: `hub-contended`, others were quicker every time; `hub-newer`, it has a layout we do not know.
 
         """
         for tried in range(_TRIES):
             change = make(self.current(environment))
             if change is None:
                 return None
+            self._ensure_format()
             data = encode_envelope(encode_change(change), sign(encode_change(change)))
             self.objects.settle()  # what the change refers to
             if self._created(change, data):
@@ -223,6 +226,11 @@ class Hub:
             where=self.url,
             hint="run the command again",
         )
+
+    def _ensure_format(self) -> None:
+        if not self._has_format:
+            ensure_format(self.objects)
+            self._has_format = True
 
     def _created(self, change: Change, data: bytes) -> bool:
         """Create the change; when the answer was lost on its way, its bytes tell ours from somebody else's."""
@@ -300,6 +308,7 @@ class Hub:
         return (int(name) for name in names if is_numbered(name))
 
     def _unknown(self, environment: str) -> NotFoundError:
+        check_format(self.objects)
         return NotFoundError(
             f"there is no environment {environment} on this hub",
             identifier="environment-unknown",
