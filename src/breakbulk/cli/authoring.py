@@ -20,7 +20,7 @@ def authorship(invocation: Invocation, message: str = "") -> Authorship:
     from breakbulk.hub.records import Authorship
 
     return Authorship(
-        author=_author(invocation),
+        author=_known_as(invocation) or _author(invocation),
         host=platform.node(),
         command=shlex.join(["breakbulk", *invocation.argv]),
         time=datetime.now(UTC),
@@ -28,11 +28,21 @@ def authorship(invocation: Invocation, message: str = "") -> Authorship:
     )
 
 
+def _known_as(invocation: Invocation) -> str:
+    """Return who we are to a hub service, which records what we do under that name only; empty for other hubs."""
+    objects = invocation.hub.objects
+    if not objects.url.startswith(("http://", "https://")):
+        return ""
+    from breakbulk.hub.backends.service import ServiceObjects
+
+    return objects.subject if isinstance(objects, ServiceObjects) else ""
+
+
 def _author(invocation: Invocation) -> str:
     """Return the name that the environment gives, as Git and Flox do it, else that of the account."""
     import getpass
 
-    for variable in ("BREAKBULK_AUTHOR", "LOGNAME", "USER"):
+    for variable in ("LOGNAME", "USER"):
         if name := invocation.environ.get(variable):
             return name
     try:

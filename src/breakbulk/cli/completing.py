@@ -1,6 +1,6 @@
 """What the shell offers for words that Breakbulk knows: install ids, package names, services.
 
-Called by click while the user types, so it reads files and asks no index, and an environment that cannot be read
+Called by click while the user types, so it reads files and asks no network, and an environment that cannot be read
 offers nothing instead of an error. Counterpart of the command `completion`, which hooks it into the shell.
 """
 
@@ -64,7 +64,8 @@ def _offering(names: Callable[[Runnable], Iterable[str]]) -> Completer:
 
         invocation = ctx.find_object(Invocation)
         try:
-            found = names(_environment(invocation)) if invocation else ()
+            environment = _environment(invocation) if invocation else None
+            found = names(environment) if environment else ()
         except BreakbulkError:
             return []
         typed = set(ctx.params.get(parameter.name or "") or ())
@@ -73,9 +74,12 @@ def _offering(names: Callable[[Runnable], Iterable[str]]) -> Completer:
     return complete
 
 
-def _environment(invocation: Invocation) -> Runnable:
-    from breakbulk.library.opening import open_environment
+def _environment(invocation: Invocation) -> Runnable | None:
+    """Return the environment, None when a network would have to be asked for it."""
+    from breakbulk.library.opening import names_remote, open_environment
 
+    if invocation.directory and names_remote(invocation.directory) and not invocation.hub.url.startswith("/"):
+        return None
     return open_environment(invocation.directory, invocation.settings)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from breakbulk.cli import references
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import count
@@ -26,7 +27,7 @@ __all__ = ["command"]
     ("breakbulk pull", "Go on to the live generation, where an environment was pulled before."),
     environment=False,
 )
-@click.argument("name", metavar="[OWNER/NAME[:N]]", required=False)
+@click.argument("name", metavar="[OWNER/NAME[:N]]", required=False, shell_complete=references.references)
 @click.option(
     "--into", metavar="DIRECTORY", type=click.Path(path_type=Path), help="Where to, by default here; made if absent."
 )

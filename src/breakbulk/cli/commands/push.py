@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from breakbulk.cli import references
 from breakbulk.cli.authoring import authorship
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
@@ -25,7 +26,7 @@ __all__ = ["command"]
     ("breakbulk push ada/tickets", "Publish the environment; `breakbulk run -e ada/tickets -- COMMAND` runs it."),
     ("breakbulk push --message 'pandas 2.3'", "Publish the next generation where it was pushed or pulled before."),
 )
-@click.argument("name", metavar="[OWNER/NAME]", required=False)
+@click.argument("name", metavar="[OWNER/NAME]", required=False, shell_complete=references.environments)
 @click.option("-m", "--message", default="", metavar="TEXT", help="What is new; `breakbulk history` shows it.")
 @click.option("--force", is_flag=True, help="Push though nothing is new, or though others have pushed since.")
 def command(invocation: Invocation, name: str | None, message: str, force: bool) -> None:
