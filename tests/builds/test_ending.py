@@ -89,12 +89,12 @@ def test_a_build_that_is_ended_leaves_nothing(place, bare, number):
     assert not (place / "result-slow").is_symlink()
     assert working.exists() == (number == signal.SIGKILL)
 
-    (place / "input.txt").write_text("go\n")
+    (place / "input.txt").write_text(f"go {number}\n")
     process = start(place, bare)
     output, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, errors
     assert not json.loads(output)["packages"][0]["reused"]
-    assert (place / "result-slow" / "input.txt").read_text() == "go\n"
+    assert (place / "result-slow" / "input.txt").read_text() == f"go {number}\n"
     assert list(builds.glob(".scratch-*")) == []
 
 

@@ -33,7 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Lock": ("lock", "diff"),
     "Run": ("run", "shell", "services"),
     "Store": ("realise", "store"),
-    "Build": ("build",),
+    "Build": ("build", "publish"),
     "Hub": ("push", "pull", "history", "show", "switch", "rollback", "hub"),
     "Your shell": ("completion",),
 }

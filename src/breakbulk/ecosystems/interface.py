@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -17,6 +17,9 @@ from breakbulk.lock.model import Package, Python
 from breakbulk.manifest.schema import Install, Options
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
+
+if TYPE_CHECKING:
+    from breakbulk.ecosystems.hub.catalogue import Catalogue
 
 __all__ = [
     "Alternative",
@@ -56,6 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             a package whose `dependencies` the caller takes over.
         kept: For `source`: what is not here, by install id, and the package that it stays; None where there is none
             for the system.
+        catalogue: For `hub`: what there is; None where there is no hub to ask.
 
     """
 
@@ -68,13 +72,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     upgrade: frozenset[str] | None = None
     local: tuple[LocalWheel, ...] = ()
     kept: Mapping[str, Package | None] = {}
+    catalogue: Catalogue | None = None
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
-    """The packages that satisfy a request, `why` and `dependencies` filled in, and what the user should know."""
+    """The packages that satisfy a request, `why` and `dependencies` filled in, and what the user should know.
+
+    `installs`, of `hub`: what its packages need of other ecosystems, by ids such as `@hub:NAME/pandas`.
+    """
 
     packages: tuple[Package, ...]
     notes: tuple[str, ...] = ()
+    installs: Mapping[str, Install] = {}
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from breakbulk.ecosystems.interface import Ecosystem
 
-__all__ = ["ecosystems"]
+if TYPE_CHECKING:
+    from breakbulk.ecosystems.hub.catalogue import Catalogue
+
+__all__ = ["ecosystems", "with_catalogue"]
 
 _CLASSES = {"pypi": "Pypi", "deb": "Deb", "source": "Source", "archive": "Archive", "nix": "Nix", "hub": "Hub"}
 
@@ -32,6 +36,26 @@ class _Registry(Mapping[str, Ecosystem]):
 
     def __len__(self) -> int:
         return len(_CLASSES)
+
+
+class _Catalogued(_Registry):
+    """The shared ecosystems, but for `hub`, which knows a catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        super().__init__()
+        self._catalogue = catalogue
+
+    def __getitem__(self, name: str) -> Ecosystem:
+        if name != "hub":
+            return ecosystems()[name]
+        from breakbulk.ecosystems.hub import Hub
+
+        return Hub(self._catalogue)
+
+
+def with_catalogue(catalogue: Catalogue) -> Mapping[str, Ecosystem]:
+    """Return every ecosystem, with that of packages of a hub asking `catalogue` for archives."""
+    return _Catalogued(catalogue)
 
 
 @cache

@@ -1,8 +1,9 @@
 """From a composed manifest to a lock: ask every ecosystem, in the order in which one decides for the next.
 
-The order is own sources (a Python project's wheel says which distributions it needs), Debian (which brings the Python
-that wheels are chosen for), PyPI, then archives and the rest. Systems are independent of each other and resolved side
-by side. Nothing is written but the archives of own sources; the caller writes the lock.
+The order is packages of the hub (which bring requirements along), own sources (a Python project's wheel says which
+distributions it needs), Debian (which brings the Python that wheels are chosen for), PyPI, then archives and the rest.
+Systems are independent of each other and resolved side by side. Nothing is written but the archives of own sources; the
+caller writes the lock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from types import MappingProxyType
 
 import msgspec
 
+from breakbulk.ecosystems.hub.catalogue import Catalogue
+from breakbulk.ecosystems.hub.ecosystem import check_pythons
 from breakbulk.ecosystems.interface import LocalWheel, Request, Resolution
 from breakbulk.ecosystems.registry import ecosystems
 from breakbulk.ecosystems.side_by_side import side_by_side
@@ -23,6 +26,7 @@ from breakbulk.lock.model import LOCK_VERSION, EcosystemName, Lock, LockedSystem
 from breakbulk.manifest.reading import to_builtins
 from breakbulk.manifest.schema import (
     ArchiveInstall,
+    CatalogInstall,
     DebInstall,
     GitInstall,
     Install,
@@ -95,6 +99,8 @@ def ecosystem_of(install: Install) -> EcosystemName:
             return "source"
         case ArchiveInstall():
             return "archive"
+        case CatalogInstall(pkg_path=str(path)) if "/" in path:
+            return "hub"
         case _:
             return "nix"
 
@@ -120,6 +126,7 @@ def resolve(
     previous: Lock | None = None,
     upgrade: frozenset[str] | None = None,
     kept: Mapping[str, Mapping[str, Package]] = MappingProxyType({}),
+    catalogue: Catalogue | None = None,
     reporter: Reporter = SILENT,
 ) -> Resolved:
     """Return the lock of `manifest`, whose relative paths start at `directory`.
@@ -131,6 +138,7 @@ def resolve(
         previous: The lock so far: what it holds stays unless something forces it to move.
         upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
         kept: Sources that are not here, by install id; the package that each stays, by system.
+        catalogue: The packages of the hub, for those that the manifest asks it for.
         reporter: Who is told of progress.
 
     Raises:
@@ -153,6 +161,7 @@ def resolve(
             locked=held,
             upgrade=upgrade,
             kept=_kept(kept, system),
+            catalogue=catalogue,
         )
         return _SystemResolution(manifest, blank, settings, reporter).run()
 
@@ -241,20 +250,25 @@ class _SystemResolution:
         from breakbulk.ecosystems.deb import python_of
 
         by_ecosystem = self._by_ecosystem()
+        published = self._ask("hub", by_ecosystem["hub"])
+        by_ecosystem = self._by_ecosystem()  # with what those need
         sources = self._ask("source", by_ecosystem["source"])
         wheels = tuple(package for package in sources if package.file.endswith(".whl"))
-        wants_python = bool(by_ecosystem["pypi"] or wheels or self.options.python)
+        compiled = any(package.python for package in published)
+        wants_python = bool(by_ecosystem["pypi"] or wheels or compiled or self.options.python)
         debs = self._ask("deb", by_ecosystem["deb"] | self._implicit(wants_python=wants_python))
         python = python_of(debs)
         if wants_python:
             python = self._check_python(python)
+        check_pythons(published, python)
         with local_wheels(wheels, self.installs, self.settings) as local:
             distributions = self._ask("pypi", by_ecosystem["pypi"], python, local=local)
         others = (
             *self._ask("archive", by_ecosystem["archive"], python),
             *self._ask("nix", by_ecosystem["nix"], python),
         )
-        packages = (*debs, *_with_projects(sources, distributions, python), *others)
+        found = (*debs, *_with_projects(sources, distributions, python), *others)
+        packages = (*found, *_with_needs(published, found))
         ordered = tuple(sorted(packages, key=lambda package: (package.ecosystem, package.name)))
         return LockedSystem(packages=ordered, python=python), tuple(self.notes)
 
@@ -301,6 +315,7 @@ class _SystemResolution:
         request = msgspec.structs.replace(self.blank, installs=installs, python=python, locked=held, local=local)
         resolution: Resolution = ecosystems()[name].resolve(request, self.settings, self.reporter)
         self.notes += resolution.notes
+        self.installs |= resolution.installs
         return resolution.packages
 
     def _check_python(self, python: Python | None) -> Python:
@@ -363,6 +378,13 @@ def _with_projects(
             yield msgspec.structs.replace(project, dependencies=dependencies, why=why, python=tag)
         else:
             yield msgspec.structs.replace(package, dependencies=dependencies, why=why)
+
+
+def _with_needs(published: tuple[Package, ...], others: tuple[Package, ...]) -> Iterator[Package]:
+    """Yield packages of the hub with those that are there because of them."""
+    for package in published:
+        needs = tuple(sorted(other.id for other in (*others, *published) if package.id in other.why))
+        yield msgspec.structs.replace(package, dependencies=needs)
 
 
 def _require_the_same(before: Package, after: Package, settings: Settings) -> bool:

@@ -25,7 +25,7 @@ from breakbulk.store.prepared import Offer, Place, Streamed
 
 __all__ = ["HubArchives", "HubPackages", "bring_sources"]
 
-_OWN = frozenset({"source"})
+_OWN = frozenset({"source", "hub"})
 """Ecosystems whose archives no index has."""
 
 

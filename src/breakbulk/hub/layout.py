@@ -30,6 +30,7 @@ __all__ = [
     "JOURNAL",
     "LEASES",
     "OBJECTS",
+    "PACKAGES",
     "SNAPSHOTS",
     "change_key",
     "changes_prefix",
@@ -46,6 +47,7 @@ FORMAT = 1
 HUB = "hub.json"
 OBJECTS = "objects/"
 ENVIRONMENTS = "environments/"
+PACKAGES = "packages/"
 LEASES = "leases/"
 COLLECTING = "collecting"
 INDEX = "index/"

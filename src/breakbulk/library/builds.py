@@ -14,6 +14,9 @@ from breakbulk.library.runnable import running_system
 if TYPE_CHECKING:
     from breakbulk.builds.building import Built, Ground
     from breakbulk.builds.differences import Difference
+    from breakbulk.builds.publishing import Published
+    from breakbulk.hub.hub import Signer
+    from breakbulk.hub.records import Authorship
 
 __all__ = ["Builds", "Outcome"]
 
@@ -71,6 +74,34 @@ class Builds:
                 reporter.note(note)
             linked = link_result(built, ground, reporter) if link else None
             yield Outcome(built=built, link=linked, differences=differences)
+
+    def publish(
+        self, names: Sequence[str], owner: str, by: Authorship, *, sign: Signer | None = None, dirty: bool = False
+    ) -> Iterator[Published]:
+        """Build what `names` say, unless it was, and publish it under the name of `owner`.
+
+        Args:
+            names: Of packages, or of tables of `[build]`; all of them where there are none.
+            owner: The first half of `owner/package`.
+            by: Who does it.
+            sign: Gives the signatures; by default none.
+            dirty: Publish though the project has changes that are not committed; the publication says so.
+
+        Raises:
+            BuildError: `project-dirty`, `runtime-package-unsupported`; as `build`.
+            BreakbulkError: What the hub and its backend raise.
+
+        """
+        from breakbulk.builds.publishing import publish, releases_of, source_of
+        from breakbulk.hub.hub import nobody
+        from breakbulk.hub.opening import open_hub
+
+        ground = self._ground()
+        source = source_of(ground, dirty=dirty)
+        built = [outcome.built for outcome in self.build(names, link=False)]
+        hub, reporter = open_hub(ground.settings), self._environment.reporter
+        for release in releases_of(built, owner, ground):
+            yield publish(hub, release, source, by, ground, sign=sign or nobody, reporter=reporter)
 
     def _ground(self) -> Ground:
         from breakbulk.builds.building import Ground

@@ -28,6 +28,7 @@ from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.ecosystems.resolving import Resolved
+    from breakbulk.library.catalogue import HubCatalogue
     from breakbulk.library.including import Includes
     from breakbulk.library.keeping import Kept
     from breakbulk.lock.differences import Difference
@@ -234,7 +235,14 @@ class Environment(Runnable):
             if refreshed is not None:
                 return self._with_includes(refreshed)
         return self._with_includes(
-            resolving.resolve(*where, previous=previous, upgrade=upgrade, kept=kept, reporter=self.reporter)
+            resolving.resolve(
+                *where,
+                previous=previous,
+                upgrade=upgrade,
+                kept=kept,
+                catalogue=self._catalogue,
+                reporter=self.reporter,
+            )
         )
 
     def _brought(self, previous: Lock | None) -> dict[str, dict[str, Package]]:
@@ -305,8 +313,15 @@ class Environment(Runnable):
             remember_project(Layout(self.settings.store), self.lock_path)
         return realised
 
+    @cached_property
+    def _catalogue(self) -> HubCatalogue:
+        """The packages of the hub; it is opened when something asks."""
+        from breakbulk.library.catalogue import HubCatalogue
+
+        return HubCatalogue(self.settings)
+
     def _realise(self, lock: Lock) -> Realised:
-        from breakbulk.ecosystems.registry import ecosystems
+        from breakbulk.ecosystems.registry import with_catalogue
         from breakbulk.store.realise import realise_system
 
         manifest = self.manifest
@@ -317,7 +332,7 @@ class Environment(Runnable):
         return realise_system(
             self._locked_system(lock),
             manifest,
-            ecosystems(),
+            with_catalogue(self._catalogue),
             self.settings,
             self.reporter,
             prepared=self._offered(lock),

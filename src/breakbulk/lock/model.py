@@ -10,7 +10,17 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["LOCK_VERSION", "EcosystemName", "Lock", "LockedInclude", "LockedSystem", "Package", "Python", "package_id"]
+__all__ = [
+    "LOCK_VERSION",
+    "EcosystemName",
+    "Lock",
+    "LockedInclude",
+    "LockedSystem",
+    "Package",
+    "Python",
+    "Variant",
+    "package_id",
+]
 
 LOCK_VERSION = 1
 EcosystemName = Literal["pypi", "deb", "nix", "source", "archive", "hub"]
@@ -18,6 +28,16 @@ EcosystemName = Literal["pypi", "deb", "nix", "source", "archive", "hub"]
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True, omit_defaults=True):
     pass
+
+
+class Variant(_Entry, frozen=True, kw_only=True):
+    """The archive of a package for machines of one level of x86-64 or higher; fields as in `Package`."""
+
+    cpu: str
+    file: str
+    size: int
+    sha256: str
+    tree: str | None = None
 
 
 class Package(_Entry, frozen=True, kw_only=True):
@@ -45,6 +65,8 @@ class Package(_Entry, frozen=True, kw_only=True):
         strip: Leading path components dropped when unpacking.
         destination: Where a tree that is not a wheel is put, absolute.
         priority: Of two packages that own one path the one with the lower number wins; equal numbers conflict.
+        cpu: Level of x86-64 that the archive needs (`x86_64-v3`), None for any machine of the system.
+        variants: Archives of the same package for higher levels, lowest first (`variants.chosen`).
 
     """
 
@@ -66,6 +88,8 @@ class Package(_Entry, frozen=True, kw_only=True):
     strip: int = 0
     destination: str | None = None
     priority: int = 5
+    cpu: str | None = None
+    variants: tuple[Variant, ...] = ()
 
     @property
     def id(self) -> str:

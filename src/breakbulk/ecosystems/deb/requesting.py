@@ -46,7 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reason(install: str) -> str:
-    """Return `base` for `@base/bash`, `install.web` for `web`."""
+    """Return `base` for `@base/bash`, `hub:tool` for `@hub:tool/libpq5`, `install.web` for `web`."""
     return install[1:].partition("/")[0] if install.startswith("@") else f"install.{install}"
 
 

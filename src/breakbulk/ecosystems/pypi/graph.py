@@ -26,6 +26,11 @@ class Edges(msgspec.Struct, frozen=True):
     why: dict[str, tuple[str, ...]]
 
 
+def _reason(install: str) -> str:
+    """Return `hub:tool` for `@hub:tool/pandas`, which a package of the hub needs; `install.web` for `web`."""
+    return install[1:].partition("/")[0] if install.startswith("@") else f"install.{install}"
+
+
 def edges(requires: Mapping[str, Iterable[str]], wanted: Iterable[Wanted], target: Target) -> Edges:
     """Return the edges among the distributions in `requires`, whose values are their lines of Requires-Dist."""
     parsed = {name: _parsed(lines) for name, lines in requires.items()}
@@ -34,7 +39,7 @@ def edges(requires: Mapping[str, Iterable[str]], wanted: Iterable[Wanted], targe
     open_ends: list[tuple[str, str]] = []
     for each in wanted:
         if each.name in needs:
-            reasons[each.name].add(f"install.{each.install}")
+            reasons[each.name].add(_reason(each.install))
             open_ends += [(each.name, extra) for extra in ("", *each.requirement.extras)]
     seen: set[tuple[str, str]] = set()
     while open_ends:

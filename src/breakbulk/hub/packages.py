@@ -1,0 +1,265 @@
+"""Packages that were built with Breakbulk, on a hub: what was published of each, oldest first.
+
+A package has an append-only history of its own, as an environment has: each publication is a change whose number one
+conditional create allots, which names the SHA-256 of the one before, and is kept as a DSSE envelope around an in-toto
+statement whose subjects are the archives. The archives are objects by their digests. Nothing is ever replaced: the same
+version published again is another change, and who has locked the one before keeps it.
+
+Counterparts: `builds.publishing`, which publishes, and `ecosystems.hub.catalogue`, which says what is needed of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import itertools
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from breakbulk.ecosystems.hub.catalogue import Release
+from breakbulk.errors import HubError, IntegrityError, NotFoundError
+from breakbulk.hub.hub import Signer, nobody
+from breakbulk.hub.layout import PACKAGES, is_numbered, numbered
+from breakbulk.hub.names import is_reference
+from breakbulk.hub.objects import Objects
+from breakbulk.hub.records import Authorship, Blob, Envelope, encode_envelope
+
+__all__ = ["PACKAGE_TYPE", "Publication", "PublishedPackages", "RecordedPublication", "Source", "package_key"]
+
+PACKAGE_TYPE = "https://breakbulk.dev/package/v1"
+_STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_TRIES = 200
+_PAUSE_S = 0.01
+_PAUSE_MAX_S = 0.5
+_READERS = 16
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    pass
+
+
+class Source(_Table, frozen=True, kw_only=True):
+    """What a package was built from: the digest of the project's files, and the Git commit if they are those of one.
+
+    `dirty` says that files differed from the commit.
+    """
+
+    tree: str
+    revision: str | None = None
+    dirty: bool = False
+
+
+class Publication(_Table, frozen=True, kw_only=True):
+    """One change of a package.
+
+    Attributes:
+        package: `owner/name`.
+        number: From 1, without gaps.
+        release: What was published.
+        source: From what.
+        author, host, command, time, message: As in `records.Change`.
+        parent: SHA-256 of the envelope of the change before, None for the first.
+
+    """
+
+    package: str
+    number: Annotated[int, msgspec.Meta(ge=1, le=99_999_999)]
+    release: Release
+    source: Source
+    author: str
+    host: str
+    command: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    message: str = ""
+    parent: str | None = None
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """The objects it refers to: a collection keeps them."""
+        return tuple(Blob(sha256=each.sha256, size=each.size) for each in self.release.artifacts)
+
+    def following(self, before: RecordedPublication | None, by: Authorship) -> Publication:
+        """Return this publication as the change after `before`, made by `by`."""
+        return msgspec.structs.replace(
+            self,
+            number=before.publication.number + 1 if before else 1,
+            parent=before.sha256 if before else None,
+            author=by.author,
+            host=by.host,
+            command=by.command,
+            time=by.time,
+            message=by.message,
+        )
+
+
+class RecordedPublication(msgspec.Struct, frozen=True, kw_only=True):
+    """A publication as a hub has it: what it says, its envelope, and the SHA-256 of the envelope's bytes."""
+
+    publication: Publication
+    envelope: Envelope
+    sha256: str
+
+
+class PublishedPackages:
+    """The packages in one place. May be used from several threads.
+
+    Args:
+        objects: The place.
+        pause: Waits the seconds it is given, between tries.
+
+    """
+
+    def __init__(self, objects: Objects, pause: Callable[[float], object] = time.sleep) -> None:
+        self._objects = objects
+        self._pause = pause
+
+    def names(self) -> dict[str, int]:
+        """Return the number of the newest change of every package. Lists all of them."""
+        newest: dict[str, int] = {}
+        for stat in self._objects.list(PACKAGES):
+            name, _, number = stat.key.removeprefix(PACKAGES).partition("/changes/")
+            if is_numbered(number) and is_reference(name):
+                newest[name] = max(newest.get(name, 0), int(number))
+        return newest
+
+    def history(self, package: str) -> tuple[RecordedPublication, ...]:
+        """Return everything published of `owner/name`, oldest first.
+
+        Raises:
+            NotFoundError: `package-unknown`.
+            IntegrityError: `history-broken`, a change is missing or altered; `change-damaged`.
+
+        """
+        last = self._last_number(package)
+        if not last:
+            raise _unknown(package, self._objects.url)
+        with ThreadPoolExecutor(_READERS) as readers:
+            changes = tuple(readers.map(lambda number: self._recorded(package, number), range(1, last + 1)))
+        for before, after in itertools.pairwise(changes):
+            if after.publication.parent != before.sha256:
+                raise _broken(package, after.publication.number)
+        return changes
+
+    def commit(
+        self,
+        package: str,
+        make: Callable[[RecordedPublication | None], Publication | None],
+        sign: Signer = nobody,
+    ) -> RecordedPublication | None:
+        """Record the next change of a package, whose objects are there; see `Hub.commit`."""
+        for tried in range(_TRIES):
+            number = self._last_number(package)
+            publication = make(self._recorded(package, number) if number else None)
+            if publication is None:
+                return None
+            payload = _encode(publication)
+            data = encode_envelope(payload, sign(payload))
+            key = package_key(package, publication.number)
+            self._objects.settle()
+            if self._objects.create(key, data) or self._objects.get(key) == data:
+                self._objects.settle()
+                return self._recorded(package, publication.number)
+            self._pause(min(_PAUSE_MAX_S, _PAUSE_S * 2**tried) * random.uniform(0.5, 1.5))  # noqa: S311
+        raise HubError(
+            f"others published {package} {_TRIES} times while we tried to",
+            identifier="hub-contended",
+            where=self._objects.url,
+            hint="run the command again",
+        )
+
+    def _recorded(self, package: str, number: int) -> RecordedPublication:
+        key = package_key(package, number)
+        try:
+            data = self._objects.get(key)
+        except NotFoundError as error:
+            raise _broken(package, number) from error
+        return _decode(data, f"{self._objects.url}/{key}", package=package, number=number)
+
+    def _last_number(self, package: str) -> int:
+        prefix = _prefix(package)
+        names = (stat.key.removeprefix(prefix) for stat in self._objects.list(prefix))
+        return max((int(name) for name in names if is_numbered(name)), default=0)
+
+
+def package_key(package: str, number: int) -> str:
+    """Return where change `number` of the package `owner/name` is."""
+    return _prefix(package) + numbered(number)
+
+
+def _prefix(package: str) -> str:
+    return f"{PACKAGES}{package}/changes/"
+
+
+def _encode(publication: Publication) -> bytes:
+    """Return the statement that is signed; equal publications give equal bytes."""
+    artifacts = publication.release.artifacts
+    statement = {
+        "_type": _STATEMENT_TYPE,
+        "subject": [{"name": each.file, "digest": {"sha256": each.sha256}} for each in artifacts],
+        "predicateType": PACKAGE_TYPE,
+        "predicate": publication,
+    }
+    return msgspec.json.encode(statement, order="sorted")
+
+
+def _decode(data: bytes, where: str, *, package: str, number: int) -> RecordedPublication:
+    try:
+        envelope = msgspec.json.decode(data, type=Envelope)
+        payload = base64.b64decode(envelope.payload, validate=True)
+        statement = msgspec.json.decode(payload, type=dict[str, Any])
+        _refuse_newer(statement, where)
+        publication = msgspec.convert(statement.get("predicate"), Publication)
+    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError) as error:
+        raise _damaged(where, str(error)) from error
+    if (publication.package, publication.number, publication.release.package) != (package, number, package):
+        raise _damaged(where, f"it says it is change {publication.number} of {publication.package}")
+    if not publication.release.artifacts or _encode(publication) != payload:
+        raise _damaged(where, "it holds more or less than a publication")
+    return RecordedPublication(publication=publication, envelope=envelope, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _refuse_newer(statement: dict[str, Any], where: str) -> None:
+    kind = statement.get("predicateType")
+    if isinstance(kind, str) and kind != PACKAGE_TYPE and kind.startswith(PACKAGE_TYPE.rpartition("/")[0]):
+        raise HubError(
+            f"this package was published by a later version ({kind.rpartition('/')[2]})",
+            identifier="hub-newer",
+            where=where,
+            hint="install the version of Breakbulk that published it, or newer",
+        )
+
+
+def _damaged(where: str, why: str) -> IntegrityError:
+    return IntegrityError(
+        "the record of a package is damaged",
+        identifier="change-damaged",
+        where=where,
+        why=why,
+        hint="`breakbulk hub check` tells what else is; restore the object from a mirror",
+    )
+
+
+def _broken(package: str, number: int) -> IntegrityError:
+    return IntegrityError(
+        f"the history of the package {package} is broken at change {number}",
+        identifier="history-broken",
+        where=package,
+        why="a change was altered, removed or put in later",
+        hint="do not install what comes after it, and restore it from a mirror",
+    )
+
+
+def _unknown(package: str, url: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no package {package} on this hub",
+        identifier="package-unknown",
+        where=url,
+        hint="`breakbulk publish --as OWNER` publishes what `breakbulk build` makes; BREAKBULK_HUB names another hub",
+    )
