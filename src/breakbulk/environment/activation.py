@@ -29,11 +29,14 @@ _FOREIGN = re.compile(
     | GHC_.* | QT_PLUGIN_PATH | GTK_(PATH|EXE_PREFIX|IM_MODULE_FILE) | GI_TYPELIB_PATH | GDK_PIXBUF_.*
     | GIO_(MODULE_DIR|EXTRA_MODULES) | FONTCONFIG_(FILE|PATH|SYSROOT) | SNAP.* | APPDIR | APPIMAGE
     | CPATH | C(PLUS)?_INCLUDE_PATH | LIBRARY_PATH | PKG_CONFIG_.* | ACLOCAL_PATH | CMAKE_PREFIX_PATH
-    | NIX_.* | _?FLOX_.* | BREAKBULK_(ENV|SERVICE).*
+    | NIX_.* | _?FLOX_.* | BREAKBULK_(ENV|SERVICE|HUB_TOKEN).*
     """,
     re.VERBOSE,
 )
-"""Names of variables that say where something of this machine is, which in the environment is elsewhere or absent."""
+"""Names of variables that say where something of this machine is, which in the environment is elsewhere or absent.
+
+And one that no workload is to have: the token for the hub.
+"""
 
 _CERTIFICATES = frozenset(
     {

@@ -175,6 +175,10 @@ class ServiceObjects:
 
         yield from self._asking.persist(ask)
 
+    def local(self, key: str) -> Path | None:  # noqa: ARG002 - the protocol's
+        """Return None: the objects are on another machine."""
+        return None
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are not there are no error."""
         for key in keys:
