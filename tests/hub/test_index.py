@@ -25,7 +25,7 @@ from breakbulk.hub.reindexing import rebuild
 from breakbulk.hub.switching import rollback, switch
 from breakbulk.settings import Settings
 
-INDEXER = Path(__file__).parent / "support" / "indexer.py"
+KILLED_PUSHER = Path(__file__).parent / "support" / "killed_pusher.py"
 STEPS = ["index-journal-written", "index-snapshot-written", "index-journal-removed"]
 
 
@@ -232,12 +232,28 @@ def test_whoever_is_killed_while_writing_the_index_loses_nothing(step: str, tmp_
     hub = open_hub(settings, str(tmp_path / "hub"))
     for number in range(index.JOURNAL_MAX):
         hub.objects.create(journal_key(f"ada/e{number:04d}", 1), msgspec.json.encode(summary(f"e{number:04d}")))
-    killed = subprocess.run([sys.executable, INDEXER, tmp_path / "hub", "ada/last", step], check=False)
+    killed = subprocess.run([sys.executable, KILLED_PUSHER, tmp_path / "hub", "ada/last", step], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(index.read(hub.objects)) == index.JOURNAL_MAX + 1
     index.record(hub.objects, summary("after"))
     assert len(index.read(hub.objects)) == index.JOURNAL_MAX + 2
     assert len(list(hub.objects.list(JOURNAL))) <= index.JOURNAL_MAX
+
+
+def test_whoever_is_killed_before_the_index_knows_has_pushed_all_the_same(tmp_path: Path, settings: Settings) -> None:
+    hub = open_hub(settings, str(tmp_path / "hub"))
+    push(hub, "first")
+    killed = subprocess.run(
+        [sys.executable, KILLED_PUSHER, tmp_path / "hub", ENVIRONMENT, "change-created"], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert hub.resolve(parse_reference(ENVIRONMENT)).change.generation == 2
+    assert hub.lock(hub.resolve(parse_reference(f"{ENVIRONMENT}:2")).change)
+    assert [one.generation for one in index.read(hub.objects)] == [1]
+    assert [one.generation for one in rebuild(hub)] == [2]
+    assert rollback(hub, ENVIRONMENT, authorship()).change.generation == 1
+    assert [one.change for one in index.read(hub.objects)] == [3]
+    assert len(hub.history(ENVIRONMENT)) == 3
 
 
 def damage(place: Dictionary, how: str) -> str:

@@ -141,6 +141,20 @@ def test_a_switch_follows_what_somebody_pushed_meanwhile(place: Dictionary, hub:
     assert (recorded.change.number, recorded.change.previous, recorded.change.generations) == (4, 3, 3)
 
 
+def test_an_environment_that_is_gone_meanwhile_is_not_taken_for_switched(place: Dictionary, hub: Hub) -> None:
+    push(hub, "a")
+    push(hub, "b")
+    lists = iter([False, True])
+
+    def meanwhile(verb: str, _key: str) -> None:
+        if verb == "list" and next(lists, False):
+            place.objects.clear()
+
+    with pytest.raises(BreakbulkError) as error:
+        switch(Hub(Wrapped(place, before=meanwhile)), parse_reference(to(1)), BY)
+    assert error.value.reference == "hub-changed"
+
+
 def test_switches_are_signed_like_pushes(hub: Hub) -> None:
     push(hub, "a")
     push(hub, "b")

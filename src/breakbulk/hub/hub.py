@@ -36,6 +36,7 @@ from breakbulk.hub.records import (
 )
 from breakbulk.lock.files import decode_lock, identity
 from breakbulk.lock.model import Lock
+from breakbulk.store.milestones import passed
 
 __all__ = ["Hub", "Signer", "nobody"]
 
@@ -214,6 +215,7 @@ class Hub:
             data = encode_envelope(encode_change(change), sign(encode_change(change)))
             self.objects.settle()  # what the change refers to
             if self._created(change, data):
+                passed("change-created")
                 self.objects.settle()
                 key = change_key(environment, change.number)
                 recorded = decode_recorded(data, key, environment=environment, number=change.number)

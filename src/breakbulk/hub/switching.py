@@ -33,7 +33,9 @@ def switch(hub: Hub, reference: Reference, by: Authorship, sign: Signer = nobody
     pushed = hub.resolve(reference).change
 
     def make(current: Recorded | None) -> Change | None:
-        if current is None or current.change.generation == pushed.generation:
+        if current is None:
+            raise _changed(reference.environment, pushed.generation, None)
+        if current.change.generation == pushed.generation:
             return None
         return _following(current, pushed, "switch", by)
 
@@ -54,12 +56,12 @@ def rollback(hub: Hub, environment: str, by: Authorship, sign: Signer = nobody) 
 
     def make(current: Recorded | None) -> Change:
         if current is None or current.change.generation != seen.change.generation:
-            raise _changed(environment, seen, current)
+            raise _changed(environment, seen.change.generation, current)
         return _following(current, pushed, "rollback", by)
 
     recorded = hub.commit(environment, make, sign)
     if recorded is None:
-        raise _changed(environment, seen, None)
+        raise _changed(environment, seen.change.generation, None)
     return recorded
 
 
@@ -106,12 +108,12 @@ def _following(current: Recorded, pushed: Change, kind: ChangeKind, by: Authorsh
     )
 
 
-def _changed(environment: str, seen: Recorded, current: Recorded | None) -> HubError:
-    live = f"generation {current.change.generation} is live now" if current else None
+def _changed(environment: str, generation: int, current: Recorded | None) -> HubError:
+    live = f"generation {current.change.generation} is live now" if current else "it has no generation any more"
     return HubError(
         f"somebody changed {environment} meanwhile",
         identifier="hub-changed",
-        where=f"{environment}:{seen.change.generation}",
+        where=f"{environment}:{generation}",
         why=live,
         hint=f"look at `breakbulk history {environment}`, then run the command again",
     )

@@ -1,12 +1,11 @@
-"""Record one change in the index of a hub and be killed at a milestone: indexer.py ADDRESS ENVIRONMENT MILESTONE."""
+"""Push to an environment of a hub and be killed at a milestone: killed_pusher.py ADDRESS ENVIRONMENT MILESTONE."""
 
 import os
 import signal
 import sys
 
-from changes import following
+from changes import push
 
-from breakbulk.hub.index import record
 from breakbulk.hub.opening import open_hub
 from breakbulk.settings import Settings
 from breakbulk.store.milestones import observe
@@ -23,5 +22,4 @@ def _die_at(milestone: str) -> None:
 if __name__ == "__main__":
     address, environment, milestone = sys.argv[1:]
     _die_at(milestone)
-    hub = open_hub(Settings.load(os.environ), address)
-    record(hub.objects, following(None, environment).summary(signed=False))
+    push(open_hub(Settings.load(os.environ), address), "killed", environment=environment)
