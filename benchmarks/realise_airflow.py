@@ -22,7 +22,7 @@ from change_dependency import requirements
 from measure import compare, seconds
 from workplace import AIRFLOW, WORK, breakbulk, copy_environment, locked_packages
 
-__all__ = ["measure"]
+__all__ = ["install_with_uv", "measure"]
 
 OURS = "breakbulk realise"
 INTERPRETER = """
@@ -48,7 +48,7 @@ def measure(rounds: int = 3) -> dict[str, Any]:
             {
                 OURS: lambda: _ours(directory, next(places), phases, interpreter=interpreter),
                 "breakbulk realise, with all Debian packages": lambda: _ours(directory, next(places), phases),
-                "uv pip install --compile-bytecode": lambda: _uv(directory, next(places)),
+                "uv pip install --compile-bytecode": lambda: install_with_uv(directory, next(places)),
             },
             rounds,
         )
@@ -76,7 +76,8 @@ def _ours(directory: Path, place: Path, phases: list[dict[str, Any]], interprete
     return taken
 
 
-def _uv(directory: Path, place: Path) -> float:
+def install_with_uv(directory: Path, place: Path) -> float:
+    """Install the locked wheels, with bytecode, into a new virtual environment and without a cache."""
     uv, target = str(Path(sys.executable).with_name("uv")), place / "venv"
     subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(target)], check=True)
     listed = place / "requirements.txt"

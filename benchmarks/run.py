@@ -1,7 +1,7 @@
 """Run the benchmarks and print their figures as one JSON document.
 
 usage: run.py [NAME...]      names: command_line, start, change_source, change_dependency, realise_airflow,
-                             hub_catalogue
+                             realise_prepared, hub_catalogue
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ import platform
 import sys
 from typing import Any
 
-NAMES = ("command_line", "start", "change_source", "change_dependency", "realise_airflow", "hub_catalogue")
+NAMES = (
+    "command_line",
+    "start",
+    "change_source",
+    "change_dependency",
+    "realise_airflow",
+    "realise_prepared",
+    "hub_catalogue",
+)
 
 
 def main(names: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from images import Engine
 
-__all__ = ["AIRFLOW", "HERE", "WORK", "breakbulk", "copy_environment", "locked_packages", "rootfs_image"]
+__all__ = ["AIRFLOW", "HERE", "WORK", "breakbulk", "copy_environment", "copy_rootfs", "locked_packages", "rootfs_image"]
 
 HERE = Path(__file__).parent
 AIRFLOW = HERE / "airflow"
@@ -52,6 +52,14 @@ def locked_packages(directory: Path) -> list[dict[str, Any]]:
 def rootfs_image(engine: Engine, directory: Path, tag: str) -> None:
     """Build an image of exactly the files that an environment's overlay shows."""
     context = WORK / f"context-{tag.replace(':', '-').replace('/', '-')}"
+    copy_rootfs(directory, context)
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY root/ /\n")
+    engine.build(context, tag)
+    shutil.rmtree(context)
+
+
+def copy_rootfs(directory: Path, context: Path) -> None:
+    """Copy the files that an environment's overlay shows to `root` in a fresh directory."""
     shutil.rmtree(context, ignore_errors=True)
     (context / "root").mkdir(parents=True)
     breakbulk(
@@ -59,6 +67,3 @@ def rootfs_image(engine: Engine, directory: Path, tag: str) -> None:
     )
     for name in ("etc/resolv.conf", "etc/hosts", "etc/hostname"):
         (context / "root" / name).unlink(missing_ok=True)
-    (context / "Dockerfile").write_text("FROM scratch\nCOPY root/ /\n")
-    engine.build(context, tag)
-    shutil.rmtree(context)
