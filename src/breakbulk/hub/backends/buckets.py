@@ -2,7 +2,7 @@
 
 The variables are those of the clouds' own tools, so a shell in which these work can use a hub. Plain HTTP is for this
 machine alone, unless AWS_ALLOW_HTTP says otherwise: what signs requests to S3 may be a token that anyone on the way
-could use again.
+could use again. Where the settings say nothing, obstore itself looks into the process's environment.
 """
 
 from __future__ import annotations
