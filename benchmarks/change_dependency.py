@@ -13,7 +13,7 @@ from images import Engine, registry
 from measure import compare, seconds
 from workplace import AIRFLOW, WORK, breakbulk, copy_environment, locked_packages, rootfs_image
 
-__all__ = ["builder_image", "dockerfile", "measure", "requirements"]
+__all__ = ["NAME", "PROBE", "VERSIONS", "ImageRounds", "builder_image", "dockerfile", "measure", "pin", "requirements"]
 
 NAME = "rich"
 VERSIONS = ("14.1.0", "14.2.0")
@@ -32,14 +32,14 @@ systems = ["x86_64-linux"]
 def measure(rounds: int = 3) -> dict[str, Any]:
     """Return the figures."""
     directory = copy_environment(AIRFLOW, "change-dependency")
-    _pin(directory, VERSIONS[1])
+    pin(directory, VERSIONS[1])
     breakbulk("realise", "-e", str(directory))
     engine = Engine(WORK / "engine-build")
     try:
         builder_image(engine)
         with registry() as host:
             ours, theirs = itertools.cycle(VERSIONS), itertools.cycle(VERSIONS)
-            rounds_of_images = _Image(engine, directory, f"{host}/airflow", theirs)
+            rounds_of_images = ImageRounds(engine, directory, f"{host}/airflow", theirs)
             rounds_of_images()  # the first build fills the layers before the one that changes
             figures = compare({"breakbulk": lambda: _ours(directory, next(ours)), "image": rounds_of_images}, rounds)
     finally:
@@ -53,23 +53,33 @@ def _ours(directory: Path, version: str) -> float:
         shutil.rmtree(tree)  # as if the version had never been here: it is fetched, unpacked and compiled again
 
     def change() -> None:
-        _pin(directory, version)
+        pin(directory, version)
         printed = breakbulk("run", "-e", str(directory), "--", *PROBE)
         assert printed.strip() == version, printed
 
     return seconds(change)
 
 
-def _pin(directory: Path, version: str) -> None:
+def pin(directory: Path, version: str) -> None:
+    """Make the manifest ask for one version of the dependency."""
     manifest = (AIRFLOW / "breakbulk.toml").read_text()
     pin = f'[install]\npinned = {{ pypi = "{NAME}", version = "=={version}" }}'
     (directory / "breakbulk.toml").write_text(manifest.replace("[install]", pin))
 
 
-class _Image:
-    """The image's way: build, push, pull into an empty store, run."""
+class ImageRounds:
+    """The image's way: build, push, pull into an empty store, or on a `node` that has the image before, run."""
 
-    def __init__(self, engine: Engine, directory: Path, repository: str, versions: Iterator[str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        directory: Path,
+        repository: str,
+        versions: Iterator[str],
+        *,
+        node: Engine | None = None,
+    ) -> None:
+        self.node = node
         self.engine = engine
         self.repository = repository
         self.versions = versions
@@ -78,6 +88,7 @@ class _Image:
         self.numbers = itertools.count()
 
     def __call__(self) -> float:
+        """Ship the next version once, and return the seconds from building to what it prints."""
         version, tag = next(self.versions), f"{self.repository}:{next(self.numbers)}"
         shutil.rmtree(self.context, ignore_errors=True)
         self.context.mkdir(parents=True)
@@ -85,11 +96,12 @@ class _Image:
         (self.context / "requirements.txt").write_text("\n".join(pinned))
         shutil.copy(CERTIFICATES, self.context / "certificates.crt")
         (self.context / "Dockerfile").write_text(dockerfile())
-        empty = Engine(WORK / "engine-node")
+        node = self.node or Engine(WORK / "engine-node")
         try:
-            return seconds(lambda: self._ship(empty, tag))
+            return seconds(lambda: self._ship(node, tag))
         finally:
-            empty.remove()
+            if self.node is None:
+                node.remove()
 
     def _ship(self, node: Engine, tag: str) -> None:
         self.engine.build(self.context, tag)

@@ -1,7 +1,7 @@
 """Run the benchmarks and print their figures as one JSON document.
 
-usage: run.py [NAME...]      names: command_line, start, change_source, change_dependency, realise_airflow,
-                             realise_prepared, hub_catalogue
+usage: run.py [NAME...]      names: command_line, start, change_source, change_dependency, change_generation,
+                             realise_airflow, realise_prepared, hub_catalogue
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ NAMES = (
     "start",
     "change_source",
     "change_dependency",
+    "change_generation",
     "realise_airflow",
     "realise_prepared",
     "hub_catalogue",
