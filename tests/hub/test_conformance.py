@@ -8,21 +8,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from serving import AnyKey, serving
 
 from breakbulk.errors import HubError, NotFoundError
 from breakbulk.hub.backends import open_objects
+from breakbulk.hub.credentials import TOKEN_VARIABLE
 from breakbulk.hub.objects import Objects
 from breakbulk.settings import Settings
 
 MEBIBYTE = 1 << 20
 WRITERS = 50
-PLACES = ["directory", "memory", pytest.param("s3", marks=pytest.mark.integration)]
-LASTING = ["directory", pytest.param("s3", marks=pytest.mark.integration)]
+PLACES = ["directory", "memory", "service", pytest.param("s3", marks=pytest.mark.integration)]
+LASTING = ["directory", "service", pytest.param("s3", marks=pytest.mark.integration)]
 
 UNUSUAL_KEYS = [
     "one",
@@ -76,6 +78,17 @@ class Place:
         return open_objects(self.url, self.settings)
 
 
+@dataclass(frozen=True)
+class ServicePlace(Place):
+    """A service, whose connections are closed in the end."""
+
+    opened: list[Objects] = field(default_factory=list)
+
+    def open(self) -> Objects:
+        self.opened.append(super().open())
+        return self.opened[-1]
+
+
 @pytest.fixture
 def directory_place(settings: Settings, tmp_path: Path) -> Place:
     return Place(str(tmp_path / "not" / "yet" / "there"), settings)
@@ -90,6 +103,18 @@ def memory_place(settings: Settings) -> Place:
 def s3_place(settings: Settings, request: pytest.FixtureRequest) -> Place:
     server = request.getfixturevalue("s3_server")
     return Place(f"s3://{server.new_bucket()}/some/prefix", server.settings(settings))
+
+
+@pytest.fixture
+def service_place(settings: Settings, tmp_path: Path) -> Iterator[Place]:
+    under = open_objects(str(tmp_path / "under"), settings)
+    with serving(under, settings, tmp_path / "state", policy=AnyKey()) as served:
+        _, text = served.token()
+        own = {**settings.environment, "BREAKBULK_HUB": served.url, TOKEN_VARIABLE: text}
+        place = ServicePlace(served.url, replace(settings, hub=served.url, environment=own))
+        yield place
+        for opened in place.opened:
+            opened.close()
 
 
 @pytest.fixture(params=PLACES)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -19,6 +19,7 @@ from breakbulk.hub.service import queries
 from breakbulk.hub.service.audit import Entry
 from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.documenting import refusals
+from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.service import Service
 from breakbulk.hub.service.views import (
     About,
@@ -38,11 +39,13 @@ __all__ = ["CatalogueController"]
 _IDLE_S = 15.0
 _NAME = r"^[a-z0-9]([a-z0-9_.-]{0,62}[a-z0-9])?$"
 _NUMBER_MAX = 99_999_999
-Owner = Annotated[str, Parameter(description="Owner of the environment.", pattern=_NAME)]
-Name = Annotated[str, Parameter(description="Name of the environment.", pattern=_NAME)]
-Number = Annotated[int, Parameter(description="Number of a generation.", ge=1, le=_NUMBER_MAX)]
-Words = Annotated[str, Parameter(query="q", description="Words that must all occur, between spaces.", max_length=200)]
-Limit = Annotated[int, Parameter(description="The most that are returned.", ge=1, le=1000)]
+Owner = Annotated[str, PathParameter(description="Owner of the environment.", pattern=_NAME)]
+Name = Annotated[str, PathParameter(description="Name of the environment.", pattern=_NAME)]
+Number = Annotated[int, PathParameter(description="Number of a generation.", ge=1, le=_NUMBER_MAX)]
+Words = Annotated[
+    str, QueryParameter(name="q", description="Words that must all occur, between spaces.", max_length=200)
+]
+Limit = Annotated[int, QueryParameter(description="The most that are returned.", ge=1, le=1000)]
 _FOUND = refusals(400, 401, 403, 404, 502, 503)
 
 
@@ -53,7 +56,7 @@ class CatalogueController(Controller):
     tags = ("catalogue",)
 
     @get("/self", sync_to_thread=False, responses=refusals(401))
-    def about(self, service: Service, caller: Caller) -> About:
+    def about(self, service: TheService, caller: TheCaller) -> About:
         """Return who the hub takes the caller for, and what the service accepts."""
         token = caller.token
         if token is None and not caller.public:
@@ -71,10 +74,10 @@ class CatalogueController(Controller):
     @get("/environments", sync_to_thread=True, responses=refusals(400, 401, 403, 502, 503))
     def environments(
         self,
-        service: Service,
-        caller: Caller,
+        service: TheService,
+        caller: TheCaller,
         words: Words = "",
-        offset: Annotated[int, Parameter(description="How many to leave out.", ge=0, le=1 << 31)] = 0,
+        offset: Annotated[int, QueryParameter(description="How many to leave out.", ge=0, le=1 << 31)] = 0,
         limit: Limit = 50,
     ) -> EnvironmentPage:
         """Search the environments; without words all of them, by name."""
@@ -83,19 +86,19 @@ class CatalogueController(Controller):
 
     @get("/environments/{owner:str}/{name:str}", sync_to_thread=True, responses=_FOUND)
     def environment(
-        self, service: Service, caller: Caller, owner: Owner, name: Name, limit: Limit = 50
+        self, service: TheService, caller: TheCaller, owner: Owner, name: Name, limit: Limit = 50
     ) -> EnvironmentDetail:
         """Return an environment, its live generation, and what happened last."""
         return environment_of(queries.history(service, caller, owner, name), limit)
 
     @get("/environments/{owner:str}/{name:str}/generations", sync_to_thread=True, responses=_FOUND)
-    def generations(self, service: Service, caller: Caller, owner: Owner, name: Name) -> tuple[Generation, ...]:
+    def generations(self, service: TheService, caller: TheCaller, owner: Owner, name: Name) -> tuple[Generation, ...]:
         """Return the generations of an environment, newest first."""
         return generations_of(queries.history(service, caller, owner, name))
 
     @get("/environments/{owner:str}/{name:str}/generations/{number:int}", sync_to_thread=True, responses=_FOUND)
     def generation(
-        self, service: Service, caller: Caller, owner: Owner, name: Name, number: Number
+        self, service: TheService, caller: TheCaller, owner: Owner, name: Name, number: Number
     ) -> GenerationDetail:
         """Return a generation with its packages."""
         return queries.generation(service, caller, owner, name, number)
@@ -104,28 +107,28 @@ class CatalogueController(Controller):
     def difference(
         self,
         *,
-        service: Service,
-        caller: Caller,
+        service: TheService,
+        caller: TheCaller,
         owner: Owner,
         name: Name,
-        before: Annotated[int, Parameter(query="from", description="Earlier generation.", ge=1, le=_NUMBER_MAX)],
-        after: Annotated[int, Parameter(query="to", description="Later generation.", ge=1, le=_NUMBER_MAX)],
+        before: Annotated[int, QueryParameter(name="from", description="Earlier generation.", ge=1, le=_NUMBER_MAX)],
+        after: Annotated[int, QueryParameter(name="to", description="Later generation.", ge=1, le=_NUMBER_MAX)],
     ) -> EnvironmentDifference:
         """Return what differs between two generations."""
         return queries.difference(service, caller, owner, name, (before, after))
 
     @get("/packages", sync_to_thread=True, responses=refusals(400, 401, 403, 502, 503))
-    def packages(self, service: Service, caller: Caller, words: Words = "", limit: Limit = 50) -> PackagePage:
+    def packages(self, service: TheService, caller: TheCaller, words: Words = "", limit: Limit = 50) -> PackagePage:
         """Search the packages of live generations, those used most first."""
         return PackagePage(packages=tuple(queries.packages(service, caller, words.split(), limit)))
 
     @get("/packages/{ecosystem:str}/{name:str}", sync_to_thread=True, responses=_FOUND)
     def package(
         self,
-        service: Service,
-        caller: Caller,
-        ecosystem: Annotated[str, Parameter(description="As in locks: `pypi`, `deb`.", max_length=20)],
-        name: Annotated[str, Parameter(description="As in locks.", max_length=200)],
+        service: TheService,
+        caller: TheCaller,
+        ecosystem: Annotated[str, PathParameter(description="As in locks: `pypi`, `deb`.", max_length=20)],
+        name: Annotated[str, PathParameter(description="As in locks.", max_length=200)],
     ) -> PackageUse:
         """Return the environments whose live generations have a package."""
         return queries.package(service, caller, ecosystem, name)
@@ -133,10 +136,10 @@ class CatalogueController(Controller):
     @get("/events", media_type="text/event-stream", responses=refusals(400, 401, 403))
     async def events(
         self,
-        service: Service,
-        caller: Caller,
+        service: TheService,
+        caller: TheCaller,
         last: Annotated[
-            int | None, Parameter(header="Last-Event-ID", description="Number of the last event seen.", ge=0)
+            int | None, HeaderParameter(name="Last-Event-ID", description="Number of the last event seen.", ge=0)
         ] = None,
     ) -> ServerSentEvent:
         """Follow what becomes live on the hub, as server-sent events."""
@@ -146,12 +149,15 @@ class CatalogueController(Controller):
     @get("/audit", sync_to_thread=True, responses=refusals(400, 401, 403))
     def audit(
         self,
-        service: Service,
-        caller: Caller,
+        service: TheService,
+        caller: TheCaller,
         before: Annotated[
-            int | None, Parameter(description="Number of an entry to go on from, towards older ones.", ge=1, le=1 << 53)
+            int | None,
+            QueryParameter(description="Number of an entry to go on from, towards older ones.", ge=1, le=1 << 53),
         ] = None,
-        subject: Annotated[str | None, Parameter(description="Only what this subject did.", max_length=200)] = None,
+        subject: Annotated[
+            str | None, QueryParameter(description="Only what this subject did.", max_length=200)
+        ] = None,
         limit: Limit = 100,
     ) -> tuple[Entry, ...]:
         """Return the audit log, newest first; for the verb `admin`."""

@@ -7,10 +7,9 @@ from litestar.exceptions import ServiceUnavailableException
 
 from breakbulk.errors import BreakbulkError
 from breakbulk.hub.layout import HUB
-from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.documenting import refusals
+from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.metrics import MEDIA_TYPE
-from breakbulk.hub.service.service import Service
 
 __all__ = ["HealthController"]
 
@@ -26,7 +25,7 @@ class HealthController(Controller):
         return {"status": "live"}
 
     @get("/health/ready", security=[], sync_to_thread=True, responses=refusals(503))
-    def ready(self, service: Service) -> dict[str, str]:
+    def ready(self, service: TheService) -> dict[str, str]:
         """Say that the place of the objects answers, and that there is a catalogue."""
         try:
             service.hub.objects.stat(HUB)
@@ -37,7 +36,7 @@ class HealthController(Controller):
         return {"status": "ready"}
 
     @get("/metrics", media_type=MEDIA_TYPE, sync_to_thread=True, responses=refusals(401, 403))
-    def metrics(self, service: Service, caller: Caller) -> Response[bytes]:
+    def metrics(self, service: TheService, caller: TheCaller) -> Response[bytes]:
         """Return metrics for Prometheus."""
         if not service.options.public_metrics:
             caller.check("read")

@@ -17,15 +17,15 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, head, put
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from breakbulk.errors import HubError
 from breakbulk.hub.backends import faults
 from breakbulk.hub.objects import Stat
-from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.documenting import refusals
 from breakbulk.hub.service.edge import entry_of
+from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.keys import Key
 from breakbulk.hub.service.narrowing import narrowed
 from breakbulk.hub.service.ranges import Part, choose, limited
@@ -62,9 +62,9 @@ class ObjectsController(Controller):
     @get("/", media_type=LINES, sync_to_thread=True, responses=refusals(400, 401, 403, 502, 503))
     def list_objects(
         self,
-        service: Service,
-        caller: Caller,
-        prefix: Annotated[str, Parameter(description="What the keys begin with; ends with `/`.", max_length=900)],
+        service: TheService,
+        caller: TheCaller,
+        prefix: Annotated[str, QueryParameter(description="What the keys begin with; ends with `/`.", max_length=900)],
     ) -> Stream:
         """List the objects whose keys begin with a prefix, one JSON document per line, and at last their number."""
         visible = service.policy.check_list(caller, prefix)
@@ -75,7 +75,7 @@ class ObjectsController(Controller):
     @get(
         "/{key:path}", media_type=BYTES, sync_to_thread=True, responses=refusals(400, 401, 403, 404, 412, 416, 502, 503)
     )
-    def read_object(self, request: Request[Any, Any, Any], service: Service, caller: Caller) -> Response[Any]:
+    def read_object(self, request: Request[Any, Any, Any], service: TheService, caller: TheCaller) -> Response[Any]:
         """Return the bytes of an object, or a range of them."""
         key = _key(request, service)
         service.policy.check_read(caller, key)
@@ -89,7 +89,9 @@ class ObjectsController(Controller):
         return _answer(data[part.start : part.end] if part else data, part, tag, len(data))
 
     @head("/{key:path}", sync_to_thread=True, responses=refusals(400, 401, 403, 404, 502, 503))
-    def describe_object(self, request: Request[Any, Any, Any], service: Service, caller: Caller) -> Response[None]:
+    def describe_object(
+        self, request: Request[Any, Any, Any], service: TheService, caller: TheCaller
+    ) -> Response[None]:
         """Return size and time of an object."""
         key = _key(request, service)
         service.policy.check_read(caller, key)
@@ -106,8 +108,8 @@ class ObjectsController(Controller):
     async def write_object(
         self,
         request: Request[Any, Any, Any],
-        service: Service,
-        caller: Caller,
+        service: TheService,
+        caller: TheCaller,
     ) -> Response[None]:
         """Create an object with `If-None-Match: *`, or replace one of those that may be."""
         key = _key(request, service)
@@ -125,7 +127,7 @@ class ObjectsController(Controller):
         return _Nothing(None, media_type=BYTES, status_code=201)
 
     @delete("/{key:path}", sync_to_thread=True, responses=refusals(400, 401, 403, 502, 503))
-    def remove_object(self, request: Request[Any, Any, Any], service: Service, caller: Caller) -> None:
+    def remove_object(self, request: Request[Any, Any, Any], service: TheService, caller: TheCaller) -> None:
         """Remove an object that nothing needs; one that is not there is no error."""
         key = _key(request, service)
         service.policy.check_delete(caller, key)

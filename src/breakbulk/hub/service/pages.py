@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Template
 
 from breakbulk.hub.records import Summary
 from breakbulk.hub.service import queries
 from breakbulk.hub.service.callers import Caller
-from breakbulk.hub.service.service import Service
+from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.views import environment_of, generations_of
 
 __all__ = ["PagesController"]
@@ -19,8 +19,10 @@ __all__ = ["PagesController"]
 _ON_A_PAGE = 50
 _HISTORY = 200
 _LATEST = 50
-Words = Annotated[str, Parameter(query="q", max_length=200)]
-Page = Annotated[int, Parameter(ge=1, le=1_000_000)]
+Word = FromPath[str]
+Number = FromPath[int]
+Words = Annotated[str, QueryParameter(name="q", max_length=200)]
+Page = Annotated[int, QueryParameter(ge=1, le=1_000_000)]
 
 
 class PagesController(Controller):
@@ -29,7 +31,7 @@ class PagesController(Controller):
     include_in_schema = False
 
     @get("/", sync_to_thread=True)
-    def environments(self, service: Service, caller: Caller, words: Words = "", page: Page = 1) -> Template:
+    def environments(self, service: TheService, caller: TheCaller, words: Words = "", page: Page = 1) -> Template:
         """Show the environments, searched by words."""
         found = queries.environments(service, caller, words.split())
         first = (page - 1) * _ON_A_PAGE
@@ -44,7 +46,7 @@ class PagesController(Controller):
         )
 
     @get("/environments/{owner:str}/{name:str}", sync_to_thread=True)
-    def environment(self, service: Service, caller: Caller, owner: str, name: str) -> Template:
+    def environment(self, service: TheService, caller: TheCaller, owner: Word, name: Word) -> Template:
         """Show the generations of an environment, and what happened to it."""
         changes = queries.history(service, caller, owner, name)
         return _page(
@@ -57,7 +59,7 @@ class PagesController(Controller):
         )
 
     @get("/environments/{owner:str}/{name:str}/generations/{number:int}", sync_to_thread=True)
-    def generation(self, service: Service, caller: Caller, owner: str, name: str, number: int) -> Template:
+    def generation(self, service: TheService, caller: TheCaller, owner: Word, name: Word, number: Number) -> Template:
         """Show the packages of a generation."""
         found = queries.generation(service, caller, owner, name, number)
         return _page("generation.html", caller, owner=owner, name=name, found=found)
@@ -66,30 +68,30 @@ class PagesController(Controller):
     def difference(
         self,
         *,
-        service: Service,
-        caller: Caller,
-        owner: str,
-        name: str,
-        before: Annotated[int, Parameter(query="from", ge=1)],
-        after: Annotated[int, Parameter(query="to", ge=1)],
+        service: TheService,
+        caller: TheCaller,
+        owner: Word,
+        name: Word,
+        before: Annotated[int, QueryParameter(name="from", ge=1)],
+        after: Annotated[int, QueryParameter(name="to", ge=1)],
     ) -> Template:
         """Show what differs between two generations."""
         found = queries.difference(service, caller, owner, name, (before, after))
         return _page("difference.html", caller, owner=owner, name=name, found=found)
 
     @get("/packages", sync_to_thread=True)
-    def packages(self, service: Service, caller: Caller, words: Words = "") -> Template:
+    def packages(self, service: TheService, caller: TheCaller, words: Words = "") -> Template:
         """Show the packages in use, searched by words."""
         found = queries.packages(service, caller, words.split(), 2 * _ON_A_PAGE)
         return _page("packages.html", caller, words=words, found=found)
 
     @get("/packages/{ecosystem:str}/{name:str}", sync_to_thread=True)
-    def package(self, service: Service, caller: Caller, ecosystem: str, name: str) -> Template:
+    def package(self, service: TheService, caller: TheCaller, ecosystem: Word, name: Word) -> Template:
         """Show who uses a package."""
         return _page("package.html", caller, found=queries.package(service, caller, ecosystem, name))
 
     @get("/live", sync_to_thread=True)
-    def live(self, service: Service, caller: Caller) -> Template:
+    def live(self, service: TheService, caller: TheCaller) -> Template:
         """Show what became live last, and what does from now on."""
         found = queries.environments(service, caller, ())
         return _page("live.html", caller, found=sorted(found, key=_newest, reverse=True)[:_LATEST])

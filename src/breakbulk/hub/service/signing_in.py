@@ -12,12 +12,13 @@ from litestar import Controller, Request, get, post
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import Cookie
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Template
 
 from breakbulk.errors import HubError
 from breakbulk.hub.service.callers import SESSION_COOKIE, Caller
 from breakbulk.hub.service.edge import entry_of
+from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.problems import TooManyRequestsError
 from breakbulk.hub.service.service import Service
 from breakbulk.hub.service.visits import visit_of
@@ -25,7 +26,7 @@ from breakbulk.hub.service.visits import visit_of
 __all__ = ["SigningInController", "csrf_config"]
 
 CSRF_COOKIE = "breakbulk_form"
-Next = Annotated[str, Parameter(query="next", max_length=1000)]
+Next = Annotated[str, QueryParameter(name="next", max_length=1000)]
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ class SigningInController(Controller):
     include_in_schema = False
 
     @get("/sign-in", sync_to_thread=False)
-    def form(self, caller: Caller, following: Next = "/") -> Template:
+    def form(self, caller: TheCaller, following: Next = "/") -> Template:
         """Show the form."""
         return _form(caller, following)
 
@@ -61,8 +62,8 @@ class SigningInController(Controller):
     def sign_in(
         self,
         request: Request[Any, Any, Any],
-        service: Service,
-        caller: Caller,
+        service: TheService,
+        caller: TheCaller,
         data: Annotated[SignIn, Body(media_type=RequestEncodingType.URL_ENCODED)],
     ) -> Redirect | Template:
         """Begin a session, or show the form again with the reason why not."""
@@ -89,7 +90,7 @@ class SigningInController(Controller):
         return Redirect(_local(data.next), status_code=303, cookies=[cookie])
 
     @post("/sign-out", status_code=303, sync_to_thread=True)
-    def sign_out(self, request: Request[Any, Any, Any], service: Service) -> Redirect:
+    def sign_out(self, request: Request[Any, Any, Any], service: TheService) -> Redirect:
         """End the session."""
         service.registry.end_session(request.cookies.get(SESSION_COOKIE, ""))
         gone = Cookie(key=SESSION_COOKIE, value="", max_age=0, httponly=True, samesite="lax")
