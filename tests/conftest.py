@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from breakbulk.settings import Settings
@@ -13,6 +14,10 @@ from breakbulk.settings import Settings
 for ignored in (signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
+
+# How long an example takes says something of the machine, and of whatever else it is doing.
+hypothesis.settings.register_profile("breakbulk", deadline=None)
+hypothesis.settings.load_profile("breakbulk")
 
 CACHE = Path(os.environ.get("BREAKBULK_TEST_CACHE", Path.home() / ".cache" / "breakbulk-tests"))
 

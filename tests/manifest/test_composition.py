@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from breakbulk.errors import BreakbulkError, ManifestError, NotFoundError
-from breakbulk.manifest.composition import compose
+from breakbulk.manifest.composition import compose, refuse_overrides
 from breakbulk.manifest.merging import CURRENT
 from breakbulk.manifest.reading import parse_manifest
 from breakbulk.manifest.schema import GitInstall, IncludedRemote, Manifest, PathInstall
@@ -154,3 +154,53 @@ def test_a_fault_of_a_hubs_manifest_names_it(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         compose(path, resolve=lambda _: broken)
     assert caught.value.where == "base"
+
+
+def stacked(tmp_path: Path, top: str) -> Path:
+    write(tmp_path / "base", "[vars]\nPORT = '80'\nHOST = 'a'\n\n[install]\njq.deb = 'jq'\n")
+    return write(tmp_path / "top", "include.environments = [{ dir = '../base' }]\n" + top)
+
+
+def test_a_silent_override_is_an_error_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = stacked(tmp_path, "[vars]\nPORT = '81'\nHOST = 'b'\n")
+    with pytest.raises(ManifestError) as caught:
+        refuse_overrides(compose(path))
+    error = caught.value
+    assert (error.reference, error.where) == ("override-not-allowed", f"{path}:3")
+    assert f"vars.HOST of base is overridden by Current manifest ({path}:4 over " in (error.why or "")
+    assert "base/breakbulk.toml:3)" in (error.why or "")
+    assert "remove = ['vars.PORT', 'vars.HOST']" in (error.hint or "")
+
+
+def test_what_is_removed_first_is_overridden_on_purpose(tmp_path: Path) -> None:
+    composed = compose(stacked(tmp_path, "remove = ['vars.PORT', 'install.jq']\n[vars]\nPORT = '81'\n"))
+    refuse_overrides(composed)
+    assert composed.manifest.vars == {"PORT": "81", "HOST": "a"}
+    assert composed.manifest.install == {}
+    assert composed.manifest.remove == ()
+
+
+def test_a_removal_of_nothing_is_found_in_its_line(tmp_path: Path) -> None:
+    path = stacked(tmp_path, "remove = [\n  'install.jp',\n]\n")
+    with pytest.raises(ManifestError, match=r"takes out `install.jp`") as caught:
+        compose(path)
+    assert (caught.value.reference, caught.value.where, caught.value.hint) == (
+        "remove-unknown",
+        f"{path}:3",
+        "write `install.jq`",
+    )
+
+
+@pytest.mark.parametrize("text", ["remove = ['install.x']\n", "remove = ['a b']\ninclude.environments = ['a/b']\n"])
+def test_removals_that_cannot_be_meant_are_refused_when_the_file_is_read(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ManifestError, match="`remove"):
+        compose(write(tmp_path, text))
+
+
+def test_an_included_removal_concerns_what_that_manifest_includes(tmp_path: Path) -> None:
+    middle = stacked(tmp_path, "remove = ['vars.HOST']\n[vars]\nNEW = '1'\n")
+    top = write(tmp_path / "above", "include.environments = [{ dir = '../base' }, { dir = '../top' }]\n")
+    composed = compose(top)
+    assert composed.manifest.vars == {"PORT": "80", "HOST": "a", "NEW": "1"}
+    assert [(removal.by, removal.origin.parts[0].by) for removal in composed.removals] == [("top", "top/base")]
+    assert composed.place("top", ("remove",)) == f"{tmp_path}/above/../{middle.parent.name}/breakbulk.toml:2"

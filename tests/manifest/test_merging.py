@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breakbulk.manifest.merging import CURRENT, Layer, fold, merge
+from breakbulk.manifest.faults import Fault, render
+from breakbulk.manifest.merging import CURRENT, Folded, Layer, Written, fold, merge
 from breakbulk.manifest.reading import from_builtins, parse_manifest, to_builtins
 from breakbulk.manifest.schema import Include, Manifest
 
@@ -127,7 +129,7 @@ def test_provenance_names_every_writer_in_the_order_of_the_text() -> None:
     low = parsed("[vars]\nA = '1'\nB = '1'\n[hook]\non-activate = 'x'\non-deactivate = 'x'\n")
     high = parsed("[vars]\nA = '2'\n[hook]\non-activate = 'y'\non-deactivate = 'y'\n")
     result = fold([Layer("base", low), Layer(CURRENT, high)])
-    assert result.provenance == {
+    assert writers(result) == {
         "vars.A": (CURRENT,),
         "vars.B": ("base",),
         "hook.on-activate": ("base", CURRENT),
@@ -138,9 +140,14 @@ def test_provenance_names_every_writer_in_the_order_of_the_text() -> None:
 
 def test_what_a_composed_layer_included_keeps_its_name() -> None:
     inner = fold([Layer("inner", parsed("[vars]\nA = '1'\n")), Layer(CURRENT, parsed("[vars]\nB = '1'\n"))])
-    outer = fold([Layer("base", inner.manifest, inner.provenance), Layer(CURRENT, parsed("[vars]\nB = '2'\n"))])
-    assert outer.provenance == {"vars.A": ("base/inner",), "vars.B": (CURRENT,)}
+    outer = fold([Layer("base", inner.manifest, inner.origins), Layer(CURRENT, parsed("[vars]\nB = '2'\n"))])
+    assert writers(outer) == {"vars.A": ("base/inner",), "vars.B": (CURRENT,)}
     assert outer.overrides[0].of == ("base",)
+    assert outer.origins["vars.B"].replaced == (Written("base", "1"),)
+
+
+def writers(result: Folded) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(part.by for part in origin.parts) for key, origin in result.origins.items()}
 
 
 names = st.sampled_from(["a", "b", "c"])
@@ -209,7 +216,7 @@ def test_every_entry_taken_over_is_warned_of_and_no_other(low: Manifest, high: M
     both = {f"{table}.{key}" for table in ("install", "vars", "services")
             for key in getattr(low, table).keys() & getattr(high, table).keys()}  # fmt: skip
     assert {key for key in warned if key.split(".")[0] in {"install", "vars", "services"}} == both
-    assert all(warning.by == "high" and result.provenance[warning.key] == ("high",) for warning in result.overrides)
+    assert all(warning.by == "high" and writers(result)[warning.key] == ("high",) for warning in result.overrides)
 
 
 @settings(max_examples=40)
@@ -217,7 +224,7 @@ def test_every_entry_taken_over_is_warned_of_and_no_other(low: Manifest, high: M
 def test_every_entry_has_a_writer(layers: list[Manifest]) -> None:
     result = fold([Layer(f"m{index}", manifest) for index, manifest in enumerate(layers)])
     alone = fold([Layer("all", result.manifest)])
-    assert set(result.provenance) == set(alone.provenance)
+    assert set(result.origins) == set(alone.origins)
 
 
 def without_empty(values: dict[str, Any]) -> dict[str, Any]:
@@ -233,3 +240,40 @@ def pruned(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {key: pruned(item) for key, item in value.items() if pruned(item) != {}}
+
+
+def test_removal_takes_out_what_is_included_before_its_own_entries_are_put_in() -> None:
+    base = parsed("[install]\njq.deb = 'jq'\ngit.deb = 'git'\n[vars]\nA = '1'\n[hook]\non-activate = 'low'\n")
+    top = parsed(
+        "remove = ['install.git', 'vars.A', 'hook']\ninclude.environments = ['a/b']\n"
+        "[vars]\nA = '2'\n[hook]\non-activate = 'high'\n"
+    )
+    result = fold([Layer("base", base), Layer(CURRENT, top)])
+    assert without_empty(to_builtins(result.manifest)) == {
+        "install": {"jq": {"deb": "jq"}},
+        "vars": {"A": "2"},
+        "hook": {"on-activate": "high"},
+    }
+    assert result.overrides == ()
+    assert [(r.by, r.origin.path, r.origin.parts[0]) for r in result.removals] == [
+        (CURRENT, ("install", "git"), Written("base", {"deb": "git"})),
+        (CURRENT, ("vars", "A"), Written("base", "1")),
+        (CURRENT, ("hook", "on-activate"), Written("base", "low")),
+    ]
+
+
+def test_removing_what_nothing_sets_is_refused_with_the_nearest_key() -> None:
+    top = parsed("remove = ['vars.PROT']\ninclude.environments = ['a/b']\n")
+    with pytest.raises(Fault, match=r"takes out `vars.PROT`") as caught:
+        fold([Layer("base", parsed("[vars]\nPORT = '1'\n")), Layer(CURRENT, top)])
+    assert (caught.value.path, caught.value.hint) == (("remove", 0), "write `vars.PORT`")
+
+
+@given(manifests, manifests)
+def test_what_is_removed_comes_from_the_higher_manifest_alone(low: Manifest, high: Manifest) -> None:
+    keys = tuple(fold([Layer("low", low)]).origins)
+    remover = msgspec.structs.replace(high, remove=keys)
+    removed = fold([Layer("low", low), Layer("high", remover)])
+    assert removed.manifest == fold([Layer("high", high)]).manifest
+    assert removed.overrides == ()
+    assert {render(removal.origin.path) for removal in removed.removals} == set(keys)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from breakbulk.library import Runnable
 
-__all__ = ["install_ids", "locked_names", "service_names", "specs", "upgradable_names"]
+__all__ = ["explainable_names", "install_ids", "locked_names", "service_names", "specs", "upgradable_names"]
 
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 _SPEC_STARTS = (
@@ -56,6 +56,13 @@ def _upgradable_names(environment: Runnable) -> Iterable[str]:
     return {*_install_ids(environment), *_locked_names(environment)}
 
 
+def _explainable_names(environment: Runnable) -> Iterable[str]:
+    from breakbulk.library import Environment
+
+    keys = environment.composed.origins if isinstance(environment, Environment) else ()
+    return {*keys, *_locked_names(environment)}
+
+
 def _offering(names: Callable[[Runnable], Iterable[str]]) -> Completer:
     """Return a completer that offers what `names` finds in the environment that the command line is about."""
 
@@ -85,5 +92,6 @@ def _environment(invocation: Invocation) -> Runnable | None:
 
 install_ids = _offering(_install_ids)
 service_names = _offering(_service_names)
+explainable_names = _offering(_explainable_names)
 locked_names = _offering(_locked_names)
 upgradable_names = _offering(_upgradable_names)

@@ -19,7 +19,7 @@ import msgspec
 from breakbulk.errors import ManifestError, NotFoundError
 from breakbulk.manifest import rules
 from breakbulk.manifest.faults import Fault, KeyPath, render
-from breakbulk.manifest.merging import CURRENT, Folded, Layer, Override, fold
+from breakbulk.manifest.merging import CURRENT, Folded, Layer, Origin, Override, Removal, fold
 from breakbulk.manifest.reading import MANIFEST_NAME, Document, directory_of, manifest_in, parse_document, read_document
 from breakbulk.manifest.schema import (
     GitInstall,
@@ -30,7 +30,7 @@ from breakbulk.manifest.schema import (
     PathInstall,
 )
 
-__all__ = ["Composed", "Resolver", "compose", "no_hub"]
+__all__ = ["Composed", "Resolver", "compose", "no_hub", "refuse_overrides"]
 
 Resolver = Callable[[IncludedRemote], Manifest]
 """Fetches the manifest of an environment on a hub; raises `NotFoundError` or `NetworkError`."""
@@ -45,19 +45,31 @@ class Composed:
     Attributes:
         manifest: Merged; its `include` is empty.
         directory: Where its relative paths start.
-        provenance: By key path of an entry (`install.pandas`, `hook.on-activate`) the manifests that wrote it, in the
-            order in which their text stands there; the manifest itself is `Current manifest`, one that `base` includes
-            as `inner` is `base/inner`.
+        origins: By key path of an entry (`install.pandas`, `hook.on-activate`) what which manifest wrote; the manifest
+            itself is `Current manifest`, one that `base` includes as `inner` is `base/inner`.
         warnings: Entries that a manifest took over from one below it.
+        removals: Entries that a manifest took out of what it includes.
+        documents: The manifests that were read from files, by the names in `origins`.
         inputs: The files read, absolute.
 
     """
 
     manifest: Manifest
     directory: Path
-    provenance: dict[str, tuple[str, ...]]
+    origins: dict[str, Origin]
     warnings: tuple[Override, ...]
+    removals: tuple[Removal, ...]
+    documents: dict[str, Document]
     inputs: tuple[Path, ...]
+
+    @property
+    def provenance(self) -> dict[str, tuple[str, ...]]:
+        """Who wrote each entry, in the order in which their text stands there."""
+        return {key: tuple(part.by for part in origin.parts) for key, origin in self.origins.items()}
+
+    def place(self, name: str, path: KeyPath) -> str:
+        """Return `file:line` where the manifest `name` writes the entry `path`; the name alone if it has no file."""
+        return self.documents[name].where(path) if name in self.documents else name
 
 
 def no_hub(included: IncludedRemote) -> Manifest:
@@ -78,15 +90,29 @@ def compose(path: Path, *, resolve: Resolver = no_hub, text: str | None = None) 
     Raises `ManifestError` with file and line: `include-cycle`, `include-duplicate-name`, `include-too-deep`, and what
     `reading` raises for any of the files; `NotFoundError` for an environment that does not exist.
     """
-    return _Composition(resolve).of_file(path.absolute(), text).composed
+    return _Composition(resolve).of_file(path.absolute(), text)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A composed manifest with the documents in which its faults are found, by the names in its provenance."""
+def refuse_overrides(composed: Composed) -> None:
+    """Raise `ManifestError` `override-not-allowed`, with every place, if an entry was taken over without a `remove`."""
+    if not composed.warnings:
+        return
+    first = composed.origins[composed.warnings[0].key].path
+    raise ManifestError(
+        f"{len(composed.warnings)} of what is included is overridden without being removed",
+        identifier="override-not-allowed",
+        where=composed.place(composed.warnings[0].by, first),
+        why="; ".join(_said(warning, composed) for warning in composed.warnings),
+        hint="say that it is meant: remove = ["
+        + ", ".join(f"'{key}'" for key in dict.fromkeys(warning.key for warning in composed.warnings))
+        + "] at the top of the manifest that overrides",
+    )
 
-    composed: Composed
-    documents: dict[str, Document]
+
+def _said(warning: Override, composed: Composed) -> str:
+    path = composed.origins[warning.key].path
+    places = " and ".join(composed.place(name, path) for name in warning.of)
+    return f"{warning} ({composed.place(warning.by, path)} over {places})"
 
 
 class _Composition:
@@ -94,10 +120,10 @@ class _Composition:
 
     def __init__(self, resolve: Resolver) -> None:
         self.resolve = resolve
-        self.finished: dict[Path, _Part] = {}
+        self.finished: dict[Path, Composed] = {}
         self.open: list[Path] = []
 
-    def of_file(self, path: Path, text: str | None = None) -> _Part:
+    def of_file(self, path: Path, text: str | None = None) -> Composed:
         identity = path.resolve()
         if identity not in self.finished:
             self.open.append(identity)
@@ -106,35 +132,43 @@ class _Composition:
             self.open.pop()
         return self.finished[identity]
 
-    def _compose(self, document: Document, path: Path) -> _Part:
+    def _compose(self, document: Document, path: Path) -> Composed:
         directory = directory_of(path)
         layers: list[Layer] = []
         documents = {CURRENT: document}
         inputs = [path]
         for index, included in enumerate(document.manifest.include.environments):
             where = document.where(("include", "environments", index))
-            layer, part = self._layer(_explicit(included), directory, where)
+            layer, inner = self._layer(_explicit(included), directory, where)
             _refuse_twice(layer.name, layers, where)
             layers.append(layer)
-            if part is not None:
-                documents |= {name: part.documents[inner] for inner, name in _names(part, layer.name)}
-                inputs += [file for file in part.composed.inputs if file not in inputs]
-        folded = fold([*layers, Layer(CURRENT, document.manifest)])
-        _check(folded, documents)
-        composed = Composed(folded.manifest, directory, folded.provenance, folded.overrides, tuple(inputs))
-        return _Part(composed, documents)
+            if inner is not None:
+                documents |= {_name(layer.name, name): found for name, found in inner.documents.items()}
+                inputs += [file for file in inner.inputs if file not in inputs]
+        folded = _fold([*layers, Layer(CURRENT, document.manifest)], document)
+        composed = Composed(
+            folded.manifest,
+            directory,
+            folded.origins,
+            folded.overrides,
+            folded.removals,
+            documents,
+            tuple(inputs),
+        )
+        _check(composed)
+        return composed
 
     def _layer(
         self, included: IncludedDirectory | IncludedRemote, directory: Path, where: str
-    ) -> tuple[Layer, _Part | None]:
+    ) -> tuple[Layer, Composed | None]:
         if isinstance(included, IncludedRemote):
             name = included.name or PurePosixPath(included.remote).name
             return Layer(name, self._remote(included, where)), None
         path = self._included_file(included, directory, where)
-        part = self.of_file(path)
+        inner = self.of_file(path)
         name = included.name or directory_of(path).resolve().name
-        manifest = _rebased(part.composed.manifest, PurePosixPath(included.dir))
-        return Layer(name, manifest, part.composed.provenance), part
+        manifest = _rebased(inner.manifest, PurePosixPath(included.dir))
+        return Layer(name, manifest, inner.origins, inner.removals), inner
 
     def _included_file(self, included: IncludedDirectory, directory: Path, where: str) -> Path:
         path = manifest_in(directory / included.dir)
@@ -192,8 +226,15 @@ def _refuse_twice(name: str, layers: list[Layer], where: str) -> None:
         )
 
 
-def _names(part: _Part, layer: str) -> list[tuple[str, str]]:
-    return [(inner, layer if inner == CURRENT else f"{layer}/{inner}") for inner in part.documents]
+def _name(layer: str, inner: str) -> str:
+    return layer if inner == CURRENT else f"{layer}/{inner}"
+
+
+def _fold(layers: list[Layer], document: Document) -> Folded:
+    try:
+        return fold(layers)
+    except Fault as fault:
+        raise fault.error(document.where(fault.path)) from None
 
 
 def _rebased(manifest: Manifest, directory: PurePosixPath) -> Manifest:
@@ -214,17 +255,17 @@ def _rebased_install(install: Install, directory: PurePosixPath) -> Install:
     return install
 
 
-def _check(folded: Folded, documents: dict[str, Document]) -> None:
+def _check(composed: Composed) -> None:
     """Check the rules on the whole; a fault is found in the manifest that wrote the entry."""
     try:
-        rules.check(folded.manifest)
+        rules.check(composed.manifest)
     except Fault as fault:
-        raise fault.error(_where(fault.path, folded.provenance, documents)) from None
+        raise fault.error(_where(fault.path, composed)) from None
 
 
-def _where(path: KeyPath, provenance: dict[str, tuple[str, ...]], documents: dict[str, Document]) -> str:
+def _where(path: KeyPath, composed: Composed) -> str:
     for length in range(len(path), 0, -1):
-        names = provenance.get(render(path[:length]))
-        if names is not None:
-            return documents[names[-1]].where(path) if names[-1] in documents else names[-1]
-    return documents[CURRENT].where(path)
+        origin = composed.origins.get(render(path[:length]))
+        if origin is not None:
+            return composed.place(origin.parts[-1].by, path)
+    return composed.place(CURRENT, path)

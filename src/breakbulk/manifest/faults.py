@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable
+from typing import Any
 
 from breakbulk.errors import ManifestError
 
-__all__ = ["Fault", "KeyPath", "nearest", "render"]
+__all__ = ["Fault", "KeyPath", "nearest", "parse_key", "render"]
 
 KeyPath = tuple[str | int, ...]
 """Keys from the top of the manifest; an integer is an index into an array."""
@@ -56,6 +58,21 @@ def render(path: KeyPath) -> str:
     return text
 
 
+def parse_key(text: str) -> KeyPath | None:
+    """Return the key path that `text` writes as TOML does (`install."a.b"`), None when it is none."""
+    if "=" in text or not text.isprintable():
+        return None
+    try:
+        value: Any = tomllib.loads(f"{text} = 0")
+    except tomllib.TOMLDecodeError:
+        return None
+    path: list[str] = []
+    while isinstance(value, dict):
+        [(key, value)] = value.items()
+        path.append(key)
+    return tuple(path)
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that `word` was probably meant to be, None when nothing is near."""
     import difflib
@@ -64,4 +81,5 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     kebab = word.replace("_", "-").lower()
     if kebab in names:
         return kebab
-    return next(iter(difflib.get_close_matches(kebab, names, n=1)), None)
+    near = difflib.get_close_matches(kebab, names, n=1) or difflib.get_close_matches(word, names, n=1)
+    return next(iter(near), None)

@@ -74,6 +74,9 @@ def _check_pypi(install: PypiInstall, path: KeyPath) -> None:
         if not _PLAIN_VERSIONS.fullmatch(install.version):
             _check_python_version(install.version, (*path, "version"))
     _check_extras(install.extras, path)
+    if install.build and (not install.dependencies or "@" in install.pypi):
+        other = "`dependencies = false`" if not install.dependencies else "the address of an archive"
+        raise Fault((*path, "build"), f"cannot stand beside {other}", hint="keep one of the two")
 
 
 def _check_requirement(text: str, path: KeyPath) -> bool:

@@ -41,6 +41,7 @@ MEANINGS: dict[str, str] = {
     "install.<id>.pypi": "Python package: name, or requirement of PEP 508",
     "install.<id>.extras": "Extras of a Python package, of an index or of one's own",
     "install.<id>.dependencies": "Whether what a Python package requires comes along",
+    "install.<id>.build": "Whether a Python package is built here from its source archive, for what has no wheel",
     "install.<id>.deb": "Debian package",
     "install.<id>.suite": "Suite from which this package, and what only it needs, is taken",
     "install.<id>.path": "Directory with source, relative to the manifest; a Python project becomes a wheel",
@@ -125,6 +126,7 @@ MEANINGS: dict[str, str] = {
     "containerize.config.working-dir": "Its working directory",
     "containerize.config.labels.<name>": "A label",
     "containerize.config.stop-signal": "Signal that ends it",
+    "remove": "Entries of the included environments that are left out, such as `install.jq` or `vars.DEBUG`",
 }
 
 

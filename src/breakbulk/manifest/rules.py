@@ -13,7 +13,7 @@ import re
 
 from breakbulk.manifest import texts, variables
 from breakbulk.manifest.build_rules import check_builds
-from breakbulk.manifest.faults import Fault, KeyPath, nearest
+from breakbulk.manifest.faults import Fault, KeyPath, nearest, parse_key
 from breakbulk.manifest.install_rules import check_install
 from breakbulk.manifest.schema import (
     IncludedDirectory,
@@ -54,6 +54,7 @@ def check(manifest: Manifest, *, complete: bool = True) -> None:
     _check_order(manifest.services, complete=complete)
     for index, included in enumerate(manifest.include.environments):
         _check_included(included, ("include", "environments", index))
+    _check_removals(manifest)
     check_builds(manifest, complete=complete)
     _check_options(manifest.options, ("options",))
 
@@ -64,6 +65,16 @@ def parse_included(text: str) -> IncludedRemote | None:
     if match is None:
         return None
     return IncludedRemote(remote=match["remote"], generation=int(match["generation"]) if match["generation"] else None)
+
+
+def _check_removals(manifest: Manifest) -> None:
+    for index, key in enumerate(manifest.remove):
+        if parse_key(key) is None:
+            raise Fault(
+                ("remove", index), f"is `{key}`, which is no key", hint="write it like `install.jq` or `vars.X`"
+            )
+    if manifest.remove and not manifest.include.environments:
+        raise Fault(("remove",), "has nothing to remove from", hint="it takes entries out of what `include` names")
 
 
 def _check_version(manifest: Manifest) -> None:

@@ -86,13 +86,14 @@ class PypiInstall(_Descriptor, frozen=True, kw_only=True):
     """A Python distribution: `pypi = "name"` or `"name[extra]>=1.2"`, or a direct reference `"name @ https://..."`.
 
     `version` is a PEP 440 specifier, or a bare version, which means exactly that one. With `dependencies = false` what
-    it requires is left out.
+    it requires is left out. With `build` it is built here from its source archive, for what has no wheel.
     """
 
     pypi: str
     version: str | None = None
     extras: tuple[str, ...] = ()
     dependencies: bool = True
+    build: bool = False
 
 
 class DebInstall(_Descriptor, frozen=True, kw_only=True):
@@ -332,6 +333,7 @@ class MinimumVersion(_Table, frozen=True, kw_only=True):
 class Manifest(_Table, frozen=True, kw_only=True):
     """One manifest, as read or as composed.
 
+    `remove` names entries of the included manifests, as `install.x`, that are left out; Flox has no such key.
     `services` holds the entries only; Flox's `services.auto-start`, which shares their table in the file, is
     `services_auto_start` here.
     """
@@ -350,3 +352,4 @@ class Manifest(_Table, frozen=True, kw_only=True):
     options: Options = Options()
     plugins: dict[str, dict[str, Any]] = {}
     containerize: Containerize = Containerize()
+    remove: tuple[str, ...] = ()

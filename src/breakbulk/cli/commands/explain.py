@@ -1,20 +1,24 @@
-"""`breakbulk explain`: why a package is in the environment, as the lock knows it."""
+"""`breakbulk explain`: where a key of the manifest comes from, and why a package is in the environment."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from breakbulk.cli import completing
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
-from breakbulk.cli.rendering import Style, human_size
+from breakbulk.cli.rendering import Style, columns, human_size
 from breakbulk.errors import NotFoundError
+from breakbulk.manifest.explaining import Explained, Source, explain_keys
+from breakbulk.manifest.merging import CURRENT
 
 if TYPE_CHECKING:
+    from breakbulk.library.runnable import Runnable
     from breakbulk.lock.model import Package
 
 __all__ = ["chains", "command"]
@@ -24,18 +28,36 @@ _ROOTS = {"base": "every environment has it", "python": "every environment with 
 
 @declare(
     "explain",
+    ("breakbulk explain", "List every key of the composed manifest, and which manifest wrote it."),
+    ("breakbulk explain vars.PORT", "Show who set PORT, in which line, and what that replaced."),
     ("breakbulk explain libssl3", "Show who needs libssl3, from what the manifest asks for down to it."),
 )
-@click.argument("name", shell_complete=completing.locked_names)
-def command(invocation: Invocation, name: str) -> None:
-    """Show why a package is in the environment.
+@click.argument("name", required=False, metavar="[KEY|PACKAGE]", shell_complete=completing.explainable_names)
+def command(invocation: Invocation, name: str | None) -> None:
+    """Show where a key of the manifest comes from, or why a package is in the environment.
 
-    For each package of the manifest that needs it, directly or not, the shortest way is shown.
+    A manifest that includes others is composed of them. KEY is written as in the manifest: install.jq, vars.PORT,
+    hook.on-activate, or a whole table. Of a PACKAGE, for each install that needs it, directly or not, the shortest way
+    is shown.
     """
+    from breakbulk.library import Environment
+
+    environment = invocation.runnable()
+    keys = explain_keys(environment.composed, name) if isinstance(environment, Environment) else ()
+    if not keys and name is not None:
+        _explain_package(invocation, environment, name)
+        return
+    document = {"keys": [_document(entry) for entry in keys]}
+    if name is None or len(keys) > 1:
+        invocation.show(document, lambda: _table(keys, invocation.style))
+    else:
+        invocation.show(document, lambda: _key_text(keys[0], invocation.style))
+
+
+def _explain_package(invocation: Invocation, environment: Runnable, name: str) -> None:
     from breakbulk.library import running_system
     from breakbulk.lock.differences import packages_of
 
-    environment = invocation.runnable()
     packages = packages_of(environment.read_lock(), running_system())
     if not packages:
         raise NotFoundError(
@@ -71,6 +93,43 @@ def chains(target: str, packages: Mapping[str, Package]) -> list[tuple[str, ...]
     return [found[reason] for reason in sorted(found)]
 
 
+def _document(entry: Explained) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(entry).items() if value or name in {"key", "sources"}}
+
+
+def _table(entries: Sequence[Explained], look: Style) -> str:
+    rows = [(entry.key, _summary(entry)) for entry in entries]
+    return columns(("KEY", "FROM"), rows, look) if rows else "the manifest sets nothing"
+
+
+def _summary(entry: Explained) -> str:
+    if not entry.sources:
+        return f"removed, at {' and '.join(entry.removed_by)}"
+    places = " and ".join(_place(source) for source in entry.sources)
+    replaced = " and ".join(source.manifest for source in entry.replaced)
+    return f"{places}, over {replaced}" if replaced else places
+
+
+def _key_text(entry: Explained, look: Style) -> str:
+    lines = [look.strong(entry.key)]
+    for word, sources in (("", entry.sources), ("replaced ", entry.replaced), ("removed ", entry.removed)):
+        for source in sources:
+            lines.append(f"  {look.faint(f'{word}{_place(source)}')}")
+            lines += [f"    {line}" for line in _value(source.value).splitlines()]
+    lines += [f"  {look.faint(f'removed by {place}')}" for place in entry.removed_by]
+    return "\n".join(lines)
+
+
+def _place(source: Source) -> str:
+    if source.manifest in {CURRENT, source.place}:
+        return source.place
+    return f"{source.manifest} ({source.place})"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
 def _text(package: Package, ways: list[tuple[str, ...]], look: Style) -> str:
     licence = package.license or "unknown licence"
     head = f"{look.strong(package.id)} {package.version}, {human_size(package.size)}, {licence}"
@@ -87,7 +146,7 @@ def _unknown(name: str, packages: Mapping[str, Package]) -> NotFoundError:
 
     near = get_close_matches(name, sorted({package.name for package in packages.values()}), n=3)
     return NotFoundError(
-        f"the lock has no package {name!r}",
+        f"{name!r} is neither a key of the manifest nor a package of the lock",
         identifier="package-not-locked",
         hint=f"did you mean {' or '.join(near)}?" if near else "`breakbulk list --all` shows every package",
     )

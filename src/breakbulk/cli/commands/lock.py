@@ -23,12 +23,14 @@ __all__ = ["command"]
     ("breakbulk lock", "Lock what the manifest asks for; what is locked already stays."),
     ("breakbulk lock --upgrade pandas", "Move pandas to its newest release, and nothing it does not force."),
     ("breakbulk lock --upgrade ada/base", "Take the included environment ada/base of the hub as it is live now."),
+    ("breakbulk lock --strict", "Fail when the manifest silently overrides what it includes; `breakbulk explain`."),
     ("breakbulk lock --check", "Fail when the lock is out of date; for continuous integration."),
 )
 @click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completing.upgradable_names)
 @click.option("--upgrade", is_flag=True, help="Move packages or included environments, or all, to their newest.")
 @click.option("--check", is_flag=True, help="Write nothing; fail when the lock does not fit the manifest.")
-def command(invocation: Invocation, names: tuple[str, ...], upgrade: bool, check: bool) -> None:
+@click.option("--strict", is_flag=True, help="Fail when an included environment is overridden without `remove`.")
+def command(invocation: Invocation, names: tuple[str, ...], *, upgrade: bool, check: bool, strict: bool) -> None:
     """Write the exact packages of the environment to breakbulk.lock.
 
     The lock holds, for each system, every package with its digest. Nothing in it moves unless the manifest or
@@ -36,13 +38,17 @@ def command(invocation: Invocation, names: tuple[str, ...], upgrade: bool, check
     """
     _refuse_impossible(names, upgrade=upgrade, check=check)
     environment = invocation.environment(frozen=check)
+    if strict:
+        from breakbulk.manifest.composition import refuse_overrides
+
+        refuse_overrides(environment.composed)
     if check:
         environment.current_lock()
         invocation.report({"current": True, "lock": environment.lock_path}, "the lock is up to date")
         return
     _refuse_unknown(environment, names)
     locked = environment.relock(upgrade=frozenset(names) if upgrade else None)
-    for note in locked.notes:
+    for note in (*locked.notes, *(map(str, environment.composed.warnings) if locked.changed else ())):
         environment.reporter.note(note)
     document = {
         "lock": environment.lock_path,
