@@ -52,7 +52,7 @@ def renew_manifest_table(page: Path) -> None:
     """Replace the last table of the manifest's page, which is that of all keys."""
     before, head, _ = page.read_text(encoding="utf-8").rpartition(table().splitlines()[0])
     if head:
-        page.write_text(before + table() + "\n", encoding="utf-8")
+        page.write_text(before + table(), encoding="utf-8")
 
 
 def pages() -> dict[str, str]:
