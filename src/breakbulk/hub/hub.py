@@ -24,6 +24,7 @@ from breakbulk.hub.format import check_format, ensure_format
 from breakbulk.hub.layout import ENVIRONMENTS, change_key, changes_prefix, digest_key, is_numbered, object_key
 from breakbulk.hub.names import Reference, is_reference
 from breakbulk.hub.objects import Objects
+from breakbulk.hub.policy import HubPolicy, read_policy, requires_signatures
 from breakbulk.hub.records import (
     Blob,
     Change,
@@ -67,6 +68,7 @@ class Hub:
         self.objects = objects
         self._pause = pause
         self._has_format = False
+        self._policy: HubPolicy | None = None
 
     @property
     def url(self) -> str:
@@ -212,7 +214,11 @@ class Hub:
             if change is None:
                 return None
             self._ensure_format()
-            data = encode_envelope(encode_change(change), sign(encode_change(change)))
+            payload = encode_change(change)
+            signatures = sign(payload)
+            if not signatures:
+                self._refuse_unsigned(environment)
+            data = encode_envelope(payload, signatures)
             self.objects.settle()  # what the change refers to
             if self._created(change, data):
                 passed("change-created")
@@ -228,6 +234,12 @@ class Hub:
             where=self.url,
             hint="run the command again",
         )
+
+    def _refuse_unsigned(self, environment: str) -> None:
+        if self._policy is None:
+            self._policy = read_policy(self.objects)
+        if self._policy.require_signatures:
+            raise requires_signatures(f"{environment} on {self.url}")
 
     def _ensure_format(self) -> None:
         if not self._has_format:

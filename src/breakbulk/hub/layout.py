@@ -37,6 +37,8 @@ __all__ = [
     "digest_key",
     "is_numbered",
     "journal_key",
+    "key_statement_key",
+    "key_statements_prefix",
     "numbered",
     "object_key",
     "prepared_key",
@@ -81,6 +83,17 @@ def change_key(environment: str, number: int) -> str:
 def digest_key(environment: str, digest: str) -> str:
     """Return where the number of the change is that pushed the environment with `digest` (`sha256:...`)."""
     return f"environments/{environment}/digests/{digest.removeprefix('sha256:')}"
+
+
+def key_statements_prefix(key_id: str) -> str:
+    """Return what the keys of statements about a signing key begin with; raise `IntegrityError` for what is no id."""
+    object_key(key_id)  # an id is a SHA-256 too
+    return f"keys/{key_id}/"
+
+
+def key_statement_key(key_id: str, number: int) -> str:
+    """Return where statement `number` about a signing key is."""
+    return key_statements_prefix(key_id) + numbered(number)
 
 
 def journal_key(environment: str, number: int) -> str:

@@ -1,0 +1,178 @@
+"""What the owners of signing keys say of them on a hub: that one has been replaced, that one must not be believed.
+
+Statements about a key are numbered from 1 below `keys/<key id>/`, each a DSSE envelope around an in-toto statement
+about the key. A **rotation** names the successor, and of every environment on that hub the newest change (`Anchor`):
+what the old key signed up to there stays good, and nothing else does, so no clock is needed. It is kept with both
+keys. A **revocation** says that nothing counts that the key has ever signed.
+
+What a machine has once read it remembers in its store: a hub can withhold a revocation from those who never saw it, but
+cannot take it back. Nothing here is believed: who must have signed a statement is the matter of `standing`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from breakbulk.errors import BreakbulkError, HubError, NetworkError
+from breakbulk.hub.hub import Signer
+from breakbulk.hub.keys import PublicKey
+from breakbulk.hub.layout import is_numbered, key_statement_key, key_statements_prefix, numbered
+from breakbulk.hub.objects import Objects
+from breakbulk.hub.records import Envelope, encode_envelope
+from breakbulk.lock.replacing import replace_file
+
+__all__ = ["KEY_TYPE", "Anchor", "KeyStatement", "KeyStatements", "SignedStatement", "publish_statement"]
+
+KEY_TYPE = "https://breakbulk.dev/key/v1"
+_STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_TRIES = 50
+_MOST = 128  # statements about one key that are read: more than anybody makes, few enough to bear
+_LARGEST_BYTES = 8 << 20
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """The last change of an environment that a retired key may have signed: its number, and its envelope's SHA-256."""
+
+    number: int
+    sha256: str
+
+
+class KeyStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is said of `key`; of a rotation the successor, and the anchors by `owner/name`."""
+
+    kind: Literal["rotation", "revocation"]
+    key: PublicKey
+    author: str
+    time: datetime
+    successor: PublicKey | None = None
+    anchors: dict[str, Anchor] = {}
+    reason: str = ""
+
+
+class SignedStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement as it was found: in which envelope, with which key, under which number, and whether on this hub."""
+
+    statement: KeyStatement
+    envelope: Envelope
+    about: str
+    number: int
+    here: bool
+
+
+class KeyStatements:
+    """The statements about keys on one hub, and those that this machine remembers of any.
+
+    Args:
+        objects: The hub's; None to ask no hub.
+        url: Of the hub.
+        store: Directory that remembers.
+
+    """
+
+    def __init__(self, objects: Objects | None, url: str, store: Path) -> None:
+        self._objects = objects
+        self._hub = hashlib.sha256(url.encode()).hexdigest()[:16]
+        self._memory = store / "seen" / "keys"
+
+    def about(self, key_id: str) -> tuple[SignedStatement, ...]:
+        """Return the statements about a key: one LIST, and a GET for each that is new here.
+
+        Where the hub cannot be reached, what is remembered has to do; raises `HubError` as the backend.
+        """
+        found = dict(self._remembered(key_id))
+        with suppress(NetworkError):
+            found |= self._learned(key_id, found)
+        return tuple(
+            SignedStatement(
+                statement=decoded[0], envelope=decoded[1], about=key_id, number=number, here=hub == self._hub
+            )
+            for (hub, number), data in sorted(found.items())
+            if (decoded := _decoded(data, key_id)) is not None
+        )
+
+    def _remembered(self, key_id: str) -> Iterator[tuple[tuple[str, int], bytes]]:
+        """Yield what this machine remembers, by hub and number."""
+        with suppress(FileNotFoundError):
+            for path in (self._memory / key_id).iterdir():
+                hub, _, number = path.name.partition("-")
+                if is_numbered(number):
+                    yield (hub, int(number)), path.read_bytes()
+
+    def _learned(self, key_id: str, known: Container[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """Return what the hub has beyond that."""
+        if self._objects is None:
+            return {}
+        prefix = key_statements_prefix(key_id)
+        names = sorted(stat.key.removeprefix(prefix) for stat in self._objects.list(prefix))
+        new = [name for name in names if is_numbered(name) and (self._hub, int(name)) not in known][:_MOST]
+        learned = {name: self._objects.get(prefix + name, limit_bytes=_LARGEST_BYTES) for name in new}
+        for name, data in learned.items():
+            self._remember(key_id, name, data)
+        return {(self._hub, int(name)): data for name, data in learned.items()}
+
+    def _remember(self, key_id: str, name: str, data: bytes) -> None:
+        """Keep a statement; a store that cannot be written costs requests, as long as the hub shows it."""
+        path = self._memory / key_id / f"{self._hub}-{name}"
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, data, 0o644)
+
+
+def publish_statement(objects: Objects, statement: KeyStatement, sign: Signer, *, about: Sequence[PublicKey]) -> None:
+    """Put a signed statement on a hub, with each of the keys in `about`.
+
+    Raises:
+        HubError: `hub-contended`; and as the backend.
+        NetworkError: As the backend.
+
+    """
+    payload = _encoded(statement)
+    data = encode_envelope(payload, sign(payload))
+    for key in about:
+        _append(objects, key.id, data)
+    objects.settle()
+
+
+def _append(objects: Objects, key_id: str, data: bytes) -> None:
+    prefix = key_statements_prefix(key_id)
+    for _ in range(_TRIES):
+        names = (stat.key.removeprefix(prefix) for stat in objects.list(prefix))
+        key = key_statement_key(key_id, max((int(name) for name in names if is_numbered(name)), default=0) + 1)
+        if objects.create(key, data) or objects.get(key, limit_bytes=_LARGEST_BYTES) == data:
+            return
+    raise HubError(
+        "others wrote statements about this key again and again",
+        identifier="hub-contended",
+        where=f"{objects.url}/{prefix}{numbered(1)}",
+        hint="run the command again",
+    )
+
+
+def _encoded(statement: KeyStatement) -> bytes:
+    """Return what is signed; equal statements give equal bytes."""
+    subject = {"name": statement.key.name, "digest": {"sha256": statement.key.id}}
+    content = {"_type": _STATEMENT_TYPE, "subject": [subject], "predicateType": KEY_TYPE, "predicate": statement}
+    return msgspec.json.encode(content, order="sorted")
+
+
+def _decoded(data: bytes, key_id: str) -> tuple[KeyStatement, Envelope] | None:
+    """Return a statement about the key, or one that makes it a successor; None for what is neither."""
+    try:
+        envelope = msgspec.json.decode(data, type=Envelope)
+        payload = base64.b64decode(envelope.payload, validate=True)
+        content = msgspec.json.decode(payload, type=dict[str, Any])
+        statement = msgspec.convert(content.get("predicate"), KeyStatement)
+    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError, BreakbulkError):
+        return None
+    concerned = {statement.key.id, statement.successor.id if statement.successor else ""}
+    whole = _encoded(statement) == payload and (statement.kind == "rotation") == (statement.successor is not None)
+    return (statement, envelope) if whole and key_id in concerned else None
