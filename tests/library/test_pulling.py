@@ -50,7 +50,7 @@ def test_what_is_pulled_is_the_manifest_as_it_was_written_and_runs_as_it_is(here
 
 def test_without_the_store_it_is_had_from_the_hub_again(here, there, place) -> None:
     pulled(there, place, realise=False)
-    assert not there.settings.store.exists()
+    assert not (there.settings.store / "packages").exists()
     assert data_of(there, place) == "one\n"
     shutil.rmtree(there.settings.store)
     shutil.rmtree(there.settings.cache)

@@ -25,9 +25,6 @@ from breakbulk.store.prepared import Offer, Place, Streamed
 
 __all__ = ["HubArchives", "HubPackages", "bring_sources"]
 
-_OWN = frozenset({"source", "hub"})
-"""Ecosystems whose archives no index has."""
-
 
 class HubArchives:
     """Archives that may be on a hub, by their digests; no prepared packages.
@@ -35,14 +32,12 @@ class HubArchives:
     Args:
         hub: Where.
         origin: What they are for, in errors: `owner/name:3`.
-        ecosystems: Whose archives are looked for; None means all, as after `hub mirror`.
 
     """
 
-    def __init__(self, hub: Hub, origin: str, ecosystems: frozenset[str] | None = _OWN) -> None:
+    def __init__(self, hub: Hub, origin: str) -> None:
         self._hub = hub
         self._origin = origin
-        self._ecosystems = ecosystems
 
     def offer(self, package: Package) -> Offer | None:  # noqa: ARG002 - the protocol's
         """Return None: there are archives only."""
@@ -58,9 +53,8 @@ class HubArchives:
         yield Location(path=local) if local else self._streamed(offer.sha256, offer.origin)
 
     def archives(self, package: Package) -> Iterator[Place]:
-        """Yield where the hub has a package's archive, if it does."""
-        if self._ecosystems is None or package.ecosystem in self._ecosystems:
-            yield self._streamed(package.sha256, f"{package.id} of {self._origin}")
+        """Yield where the hub has a package's archive, if it does: those that no index has, after `hub mirror` all."""
+        yield self._streamed(package.sha256, f"{package.id} of {self._origin}")
 
     def _streamed(self, sha256: str, what: str) -> Streamed:
         key = object_key(sha256)
@@ -78,7 +72,7 @@ class HubPackages(HubArchives):
     """
 
     def __init__(self, hub: Hub, change: Change, system: str) -> None:
-        super().__init__(hub, f"{change.environment}:{change.generation}", None)
+        super().__init__(hub, f"{change.environment}:{change.generation}")
         self._change = change
         self._system = system
         self._lock = threading.Lock()
@@ -114,8 +108,7 @@ def bring_sources(hub: Hub, packages: Iterable[Package], layout: Layout, origin:
 
     """
     for package in packages:
-        if package.ecosystem in _OWN:
-            _bring(hub, package, layout, origin)
+        _bring(hub, package, layout, origin)
 
 
 def _bring(hub: Hub, package: Package, layout: Layout, origin: str) -> None:

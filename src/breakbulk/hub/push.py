@@ -83,6 +83,7 @@ def push(
     settings: Settings,
     *,
     sign: Signer = nobody,
+    trusts: Callable[[Recorded], bool] = lambda _: True,
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Pushed:
@@ -94,6 +95,8 @@ def push(
         by: Who does it.
         settings: Of this process.
         sign: Gives the signatures of the change.
+        trusts: Says whether we vouch for what a change before says of other systems' packages, which nobody can
+            compare here.
         force: Allot a generation though nothing is new, and although others have pushed since `outgoing.based_on`.
         reporter: Is told of progress.
 
@@ -103,7 +106,7 @@ def push(
         NetworkError, HubError: As the backend.
 
     """
-    return _Push(hub, outgoing, by, settings, sign=sign, force=force, reporter=reporter).run()
+    return _Push(hub, outgoing, by, settings, sign=sign, trusts=trusts, force=force, reporter=reporter).run()
 
 
 class _Documents(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +131,7 @@ class _Push:
         settings: Settings,
         *,
         sign: Signer,
+        trusts: Callable[[Recorded], bool],
         force: bool,
         reporter: Reporter,
     ) -> None:
@@ -137,6 +141,7 @@ class _Push:
         self._outgoing = outgoing
         self._by = by
         self._sign = sign
+        self._trusts = trusts
         self._force = force
         self._reporter = reporter
         self._threads = settings.downloads
@@ -223,7 +228,6 @@ class _Push:
         before = current.change if current else None
         generation = before.generations + 1 if before else 1
         system, lock = self._outgoing.system, self._outgoing.lock
-        others = dict(before.prepared) if before and before.digest == self._digest else {}
         ours = {system: documents.prepared.blob} if system and documents.prepared else {}
         return Change(
             environment=self._outgoing.environment,
@@ -235,7 +239,7 @@ class _Push:
             digest=self._digest,
             lock=documents.lock.blob,
             manifest=documents.manifest.blob,
-            prepared={**others, **ours},
+            prepared={**self._of_other_systems(current), **ours},
             archives=tuple(item.blob for item in self._outgoing.files),
             author=self._by.author,
             host=self._by.host,
@@ -246,6 +250,11 @@ class _Push:
             packages=len({package.id for locked in lock.systems.values() for package in locked.packages}),
             parent=current.sha256 if current else None,
         )
+
+    def _of_other_systems(self, current: Recorded | None) -> dict[str, Blob]:
+        """Return what machines of other systems have prepared of this very environment."""
+        same = current is not None and current.change.digest == self._digest
+        return dict(current.change.prepared) if current and same and self._trusts(current) else {}
 
     def _look_after(self, documents: _Documents, prepared: _Packages) -> None:
         """See that everything is there; send what is not once more, as the change names it now."""

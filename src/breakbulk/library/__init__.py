@@ -10,6 +10,7 @@ Nothing is read before it is needed, as `launch` is on the way to every command 
 """
 
 from breakbulk.library.environment import Environment, Locked
+from breakbulk.library.opening import open_environment
 from breakbulk.library.runnable import Runnable, running_system
 
-__all__ = ["Environment", "Locked", "Runnable", "running_system"]
+__all__ = ["Environment", "Locked", "Runnable", "open_environment", "running_system"]

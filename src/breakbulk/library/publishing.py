@@ -23,6 +23,7 @@ from breakbulk.lock.model import Lock, Package
 from breakbulk.manifest.schema import Install
 from breakbulk.manifest.writing import manifest_text
 from breakbulk.settings import Settings
+from breakbulk.store.layout import Layout
 
 __all__ = ["publish"]
 
@@ -62,7 +63,16 @@ def publish(
         files=tuple(_files(environment, lock)),
         based_on=known.generations if known else None,
     )
-    pushed = push(hub, outgoing, by, environment.settings, sign=sign, force=force, reporter=environment.reporter)
+    pushed = push(
+        hub,
+        outgoing,
+        by,
+        environment.settings,
+        sign=sign,
+        trusts=lambda _: sign is nobody,  # what we sign we vouch for
+        force=force,
+        reporter=environment.reporter,
+    )
     _remember(environment, hub.url, pushed, known)
     return pushed
 
@@ -98,11 +108,11 @@ def _manifest(environment: Environment) -> bytes:
 
 
 def _files(environment: Environment, lock: Lock) -> Iterator[Item]:
-    """Yield what no index has: archives of own sources and of packages of a hub, and constraints."""
+    """Yield what no index has: archives that were made here, those of packages of a hub, and constraints."""
     manifest = anchored(environment.manifest, environment.directory)
     packages = {package.sha256: package for locked in lock.systems.values() for package in locked.packages}
     for package in packages.values():
-        if package.ecosystem in {"source", "hub"}:
+        if package.ecosystem in {"source", "hub"} or _made_here(package, environment.settings).exists():
             install = manifest.install.get(package.source or "")
             yield Item(
                 blob=Blob(sha256=package.sha256, size=package.size),
@@ -116,5 +126,12 @@ def _files(environment: Environment, lock: Lock) -> Iterator[Item]:
 
 def _archive(package: Package, install: Install | None, settings: Settings) -> Path:
     """Return the archive of an own source, made again where it is gone, or of a package of a hub."""
+    made = _made_here(package, settings)
+    if made.exists():
+        return made
     ours = ecosystems() if package.ecosystem == "source" else with_catalogue(HubCatalogue(settings))
     return next(place.path for place in ours[package.ecosystem].locate(package, install, settings) if place.path)
+
+
+def _made_here(package: Package, settings: Settings) -> Path:
+    return Layout(settings.store).archives / package.sha256
