@@ -286,8 +286,10 @@ def test_a_tree_that_nobody_vouched_for_is_refused_before_anything_is_written(tm
 
 @pytest.mark.parametrize("data", [b"y", b"", b"xx"])
 def test_bytes_that_are_not_those_of_the_listing_are_refused(tmp_path, data):
-    forged = Forged({"a": file_entry(b"x")}, data, size=1)
-    assert refused(forged, tmp_path).reference == "prepared-damaged"
+    error = refused(Forged({"a": file_entry(b"x")}, data, size=1), tmp_path)
+    assert error.reference == "prepared-damaged"
+    assert error.why is not None
+    assert "/a" in error.why or "after its last file" in error.why or "inside a member" in error.why
 
 
 @pytest.mark.parametrize(
