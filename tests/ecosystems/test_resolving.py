@@ -52,7 +52,7 @@ class Projects(Told):
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Told]:
-    made = {name: Told(name) for name in ("pypi", "deb", "archive", "nix")} | {"source": Projects("source")}
+    made = {name: Told(name) for name in ("pypi", "deb", "archive", "nix", "hub")} | {"source": Projects("source")}
     monkeypatch.setattr(resolving, "ecosystems", lambda: made)
     return made
 

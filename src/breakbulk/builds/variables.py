@@ -10,10 +10,10 @@ from breakbulk.builds.workplace import EPOCH_S
 from breakbulk.manifest.schema import CpuLevel
 from breakbulk.manifest.variables import expand
 
-__all__ = ["build_variables", "cpu_flags", "network_variables"]
+__all__ = ["FIXED", "SYSTEM_PATH", "build_variables", "cpu_flags", "network_variables"]
 
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_FIXED = {
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FIXED = {
     "HOME": "/build/home",
     "TMPDIR": "/tmp",  # noqa: S108 - of the build's own root
     "LANG": "C.UTF-8",
@@ -26,6 +26,7 @@ _FIXED = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",  # what an import writes has a time in it; the store compiles without
 }
+"""What every build has, whatever it builds."""
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
@@ -45,7 +46,7 @@ def build_variables(
 
     """
     own = sorted({f"/opt/{tree.parent.name}/bin" for lower in lowers for tree in lower.glob("opt/*/bin")})
-    fixed = _FIXED | {"PATH": ":".join((_SYSTEM_PATH, *own)), "PWD": "/build/source"}
+    fixed = FIXED | {"PATH": ":".join((SYSTEM_PATH, *own)), "PWD": "/build/source"}
     ours = {"out": recipe.destination, "BREAKBULK_OUT": recipe.destination, "BREAKBULK_BUILD": recipe.name}
     ours |= {"BREAKBULK_JOBS": str(jobs)} | ({} if version is None else {"BREAKBULK_VERSION": version})
     return fixed | expand(variables, fixed) | recipe.values | cpu_flags(recipe.cpu) | ours

@@ -27,7 +27,7 @@ from breakbulk.settings import Settings
 from breakbulk.store.confined import Bind
 from breakbulk.store.removal import remove_tree
 
-__all__ = ["EPOCH_S", "SOURCE", "Workplace", "workplace"]
+__all__ = ["EPOCH_S", "SOURCE", "Workplace", "empty_workplace", "set_times", "workplace"]
 
 EPOCH_S = 315532800
 """1980-01-01, the first day that a zip file can name: the time of every file of a source, and SOURCE_DATE_EPOCH."""
@@ -76,15 +76,23 @@ def workplace(recipe: Recipe, source: Opened, settings: Settings, *, turned: boo
 
     Raises `ResolutionError` `source-changing` when a file changes meanwhile; an `OSError` is the store's.
     """
+    with empty_workplace(settings) as place:
+        place.out(recipe).parent.mkdir(parents=True, exist_ok=True)
+        _copy(source, place.source, turned=turned)
+        (place.build / "recipe").write_text(recipe.build.command, encoding="utf-8")
+        yield place
+
+
+@contextmanager
+def empty_workplace(settings: Settings) -> Iterator[Workplace]:
+    """Give a workplace without a file."""
     parent = settings.store / "builds"
     parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _unlock_left_over(parent)
     with scratch(parent) as directory:
         place = Workplace(directory=directory)
-        for part in (place.source, place.build / "home", place.out(recipe).parent):
+        for part in (place.source, place.build / "home", place.upper):
             part.mkdir(parents=True)
-        _copy(source, place.source, turned=turned)
-        (place.build / "recipe").write_text(recipe.build.command, encoding="utf-8")
         try:
             yield place
         finally:
@@ -92,14 +100,19 @@ def workplace(recipe: Recipe, source: Opened, settings: Settings, *, turned: boo
                 remove_tree(part)
 
 
+def set_times(directory: Path) -> None:
+    """Give a directory and everything below it the one time that all files of a build have."""
+    for inner, names, files in os.walk(directory, topdown=False):
+        for name in (*names, *files):
+            os.utime(Path(inner, name), (EPOCH_S, EPOCH_S), follow_symlinks=False)
+    os.utime(directory, (EPOCH_S, EPOCH_S))
+
+
 def _copy(source: Opened, into: Path, *, turned: bool) -> None:
     directories = tuple(item for item in source.items if item.kind == "directory")
     others = tuple(item for item in source.items if item.kind != "directory")
     copy_tree(source.root, (*directories, *(others[::-1] if turned else others)), into)
-    for directory, names, files in os.walk(into, topdown=False):
-        for name in (*names, *files):
-            os.utime(Path(directory, name), (EPOCH_S, EPOCH_S), follow_symlinks=False)
-    os.utime(into, (EPOCH_S, EPOCH_S))
+    set_times(into)
 
 
 def _unlock_left_over(parent: Path) -> None:

@@ -20,6 +20,7 @@ from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
     from breakbulk.ecosystems.hub.catalogue import Catalogue
+    from breakbulk.ecosystems.source.making import Made
 
 __all__ = [
     "Alternative",
@@ -32,7 +33,9 @@ __all__ = [
     "Location",
     "Request",
     "Resolution",
+    "Sdist",
     "Unpacked",
+    "WheelBuilder",
 ]
 
 
@@ -73,6 +76,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     local: tuple[LocalWheel, ...] = ()
     kept: Mapping[str, Package | None] = {}
     catalogue: Catalogue | None = None
+
+
+class Sdist(msgspec.Struct, frozen=True, kw_only=True):
+    """The source archive of a Python distribution, verified: normalised name, version, digest, and where it is here."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    path: Path
+
+
+class WheelBuilder(Protocol):
+    """Builds the wheels of distributions that have none. Asked from several threads."""
+
+    def build(self, sdist: Sdist, python: Python, tools: Mapping[str, Install], options: Options) -> Made:
+        """Return the wheel of `sdist` for `python`, kept among the archives made here.
+
+        `tools` are Debian packages that the build has beside a compiler. Raises `BuildError` `sdist-build-failed`.
+        """
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ import msgspec
 
 from breakbulk.ecosystems.hub.catalogue import Catalogue
 from breakbulk.ecosystems.hub.ecosystem import check_pythons
-from breakbulk.ecosystems.interface import LocalWheel, Request, Resolution
+from breakbulk.ecosystems.interface import LocalWheel, Request, Resolution, WheelBuilder
 from breakbulk.ecosystems.registry import ecosystems
 from breakbulk.ecosystems.side_by_side import side_by_side
 from breakbulk.errors import ManifestError, NotFoundError, ResolutionError
@@ -127,6 +127,7 @@ def resolve(
     upgrade: frozenset[str] | None = None,
     kept: Mapping[str, Mapping[str, Package]] = MappingProxyType({}),
     catalogue: Catalogue | None = None,
+    builder: WheelBuilder | None = None,
     reporter: Reporter = SILENT,
 ) -> Resolved:
     """Return the lock of `manifest`, whose relative paths start at `directory`.
@@ -139,6 +140,7 @@ def resolve(
         upgrade: Names to move to their newest (install ids or package names); None keeps all, empty moves all.
         kept: Sources that are not here, by install id; the package that each stays, by system.
         catalogue: The packages of the hub, for those that the manifest asks it for.
+        builder: Builds the wheels that the manifest wants built.
         reporter: Who is told of progress.
 
     Raises:
@@ -163,7 +165,7 @@ def resolve(
             kept=_kept(kept, system),
             catalogue=catalogue,
         )
-        return _SystemResolution(manifest, blank, settings, reporter).run()
+        return _SystemResolution(manifest, blank, settings, reporter, builder).run()
 
     sysconfig.get_config_vars()  # filled by whoever asks first, and seen half-filled by a second thread
     outcomes = side_by_side(one, systems, threads=len(systems))
@@ -233,7 +235,15 @@ def _kept(kept: Mapping[str, Mapping[str, Package]], system: str) -> dict[str, P
 class _SystemResolution:
     """The resolution of one system; collects notes as one ecosystem after the other answers."""
 
-    def __init__(self, manifest: Manifest, blank: Request, settings: Settings, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        blank: Request,
+        settings: Settings,
+        reporter: Reporter,
+        builder: WheelBuilder | None = None,
+    ) -> None:
+        self.builder = builder
         self.installs = {
             name: install
             for name, install in manifest.install.items()
@@ -253,16 +263,18 @@ class _SystemResolution:
         published = self._ask("hub", by_ecosystem["hub"])
         by_ecosystem = self._by_ecosystem()  # with what those need
         sources = self._ask("source", by_ecosystem["source"])
-        wheels = tuple(package for package in sources if package.file.endswith(".whl"))
         compiled = any(package.python for package in published)
-        wants_python = bool(by_ecosystem["pypi"] or wheels or compiled or self.options.python)
+        wants_python = bool(by_ecosystem["pypi"] or _wheels(sources) or compiled or self.options.python)
         debs = self._ask("deb", by_ecosystem["deb"] | self._implicit(wants_python=wants_python))
         python = python_of(debs)
         if wants_python:
             python = self._check_python(python)
         check_pythons(published, python)
-        with local_wheels(wheels, self.installs, self.settings) as local:
-            distributions = self._ask("pypi", by_ecosystem["pypi"], python, local=local)
+        to_build = {name: each for name, each in by_ecosystem["pypi"].items() if _is_built(each)}
+        sources = (*sources, *self._built(to_build, python))
+        with local_wheels(_wheels(sources), self.installs, self.settings) as local:
+            wanted = {name: each for name, each in by_ecosystem["pypi"].items() if name not in to_build}
+            distributions = self._ask("pypi", wanted, python, local=local)
         others = (
             *self._ask("archive", by_ecosystem["archive"], python),
             *self._ask("nix", by_ecosystem["nix"], python),
@@ -272,9 +284,17 @@ class _SystemResolution:
         ordered = tuple(sorted(packages, key=lambda package: (package.ecosystem, package.name)))
         return LockedSystem(packages=ordered, python=python), tuple(self.notes)
 
+    def _built(self, installs: Mapping[str, Install], python: Python | None) -> tuple[Package, ...]:
+        if not installs:
+            return ()
+        from breakbulk.ecosystems.built_wheels import built_wheels
+
+        request = msgspec.structs.replace(self.blank, installs=installs, python=python)
+        return tuple(built_wheels(request, self.builder, self.installs, self.settings))
+
     def refreshed(self, locked: tuple[Package, ...]) -> tuple[Package, ...] | None:
         """Return `locked` with own sources anew, None when more than their content has changed."""
-        before = {package.name: package for package in locked if package.ecosystem == "source"}
+        before = {package.name: package for package in locked if self._is_own(package)}
         after = {package.name: package for package in self._ask("source", self._by_ecosystem()["source"])}
         if before.keys() != after.keys() or not all(
             _require_the_same(before[name], after[name], self.settings) for name in before
@@ -282,12 +302,17 @@ class _SystemResolution:
             return None
         return tuple(
             package
-            if package.ecosystem != "source"
+            if not self._is_own(package)
             else msgspec.structs.replace(
                 after[package.name], dependencies=package.dependencies, why=package.why, python=package.python
             )
             for package in locked
         )
+
+    def _is_own(self, package: Package) -> bool:
+        """Say whether a package is the user's own source, and not built of what an index has."""
+        install = self.installs.get(package.source or "")
+        return package.ecosystem == "source" and not (install is not None and _is_built(install))
 
     def _by_ecosystem(self) -> dict[str, dict[str, Install]]:
         grouped: dict[str, dict[str, Install]] = {name: {} for name in ecosystems()}
@@ -353,9 +378,26 @@ def _local_wheel(package: Package, installs: Mapping[str, Install], settings: Se
     )
     link = directory / package.file
     link.symlink_to(archive)
-    extras = install.extras if isinstance(install, PathInstall | GitInstall) else ()
+    extras = _extras(package.source or package.name, install)
     requirement = f"{package.name}[{','.join(extras)}]" if extras else package.name
     return LocalWheel(requirement=requirement, path=link, install=package.source or package.name)
+
+
+def _extras(install_id: str, install: Install) -> tuple[str, ...]:
+    if isinstance(install, PypiInstall):
+        from breakbulk.ecosystems.pypi.requirements import requirement_of
+
+        return tuple(sorted(requirement_of(install_id, install).extras))
+    return install.extras if isinstance(install, PathInstall | GitInstall) else ()
+
+
+def _is_built(install: Install) -> bool:
+    """Say whether an install is built here from its source archive."""
+    return isinstance(install, PypiInstall) and install.build
+
+
+def _wheels(packages: tuple[Package, ...]) -> tuple[Package, ...]:
+    return tuple(package for package in packages if package.file.endswith(".whl"))
 
 
 def _with_projects(

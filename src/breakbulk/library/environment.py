@@ -22,11 +22,12 @@ from breakbulk.lock.files import LOCK_FILE, read_lock, write_lock
 from breakbulk.lock.model import Lock, LockedInclude, Package
 from breakbulk.manifest.composition import Composed, compose
 from breakbulk.manifest.reading import find_manifest, to_builtins
-from breakbulk.manifest.schema import Manifest, PathInstall
+from breakbulk.manifest.schema import Manifest, PathInstall, PypiInstall
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
 if TYPE_CHECKING:
+    from breakbulk.ecosystems.interface import WheelBuilder
     from breakbulk.ecosystems.resolving import Resolved
     from breakbulk.library.catalogue import HubCatalogue
     from breakbulk.library.including import Includes
@@ -241,6 +242,7 @@ class Environment(Runnable):
                 upgrade=upgrade,
                 kept=kept,
                 catalogue=self._catalogue,
+                builder=self._builder(),
                 reporter=self.reporter,
             )
         )
@@ -312,6 +314,14 @@ class Environment(Runnable):
         with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
             remember_project(Layout(self.settings.store), self.lock_path)
         return realised
+
+    def _builder(self) -> WheelBuilder | None:
+        """Return who builds distributions without wheels; None where there are none, as little needs it."""
+        if not any(isinstance(each, PypiInstall) and each.build for each in self.manifest.install.values()):
+            return None
+        from breakbulk.builds.sdists import WheelBuilds
+
+        return WheelBuilds(self.directory, self.settings, self.reporter)
 
     @cached_property
     def _catalogue(self) -> HubCatalogue:

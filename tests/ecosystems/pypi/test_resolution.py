@@ -199,7 +199,7 @@ def test_source_only_packages_come_with_the_way_to_build_them(
     with pytest.raises(ResolutionError) as caught:
         resolve(make_request("old-thing"), settings)
     assert (caught.value.reference, caught.value.where) == ("sdist-only", "pypi:old-thing")
-    assert "pip wheel --no-deps old-thing" in (caught.value.hint or "")
+    assert 'old-thing = { pypi = "old-thing", build = true }' in (caught.value.hint or "")
 
 
 def test_wheels_for_others_only_are_said_to_be_that(

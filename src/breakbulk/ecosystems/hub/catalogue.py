@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Artifact(_Table, frozen=True, kw_only=True):
 
     """
 
-    system: Literal["x86_64-linux", "aarch64-linux"]
+    system: Annotated[str, msgspec.Meta(pattern=r"\A(?:x86_64|aarch64)-linux\Z")]
     file: _Name
     sha256: _Sha256
     size: Annotated[int, msgspec.Meta(ge=0)]

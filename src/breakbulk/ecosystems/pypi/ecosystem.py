@@ -16,13 +16,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from breakbulk.ecosystems.addresses import local_path
-from breakbulk.ecosystems.interface import Location, Request, Resolution, Unpacked
+from breakbulk.ecosystems.interface import Location, Request, Resolution, Sdist, Unpacked
 from breakbulk.ecosystems.pypi.indexes import ConfiguredIndexes
 from breakbulk.ecosystems.pypi.locations import archive_path, recall
 from breakbulk.ecosystems.pypi.requirements import direct_reference
 from breakbulk.errors import ArchiveError, LockError
 from breakbulk.lock.model import Package, Python
-from breakbulk.manifest.schema import Install
+from breakbulk.manifest.schema import Install, PypiInstall
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
@@ -102,6 +102,33 @@ class Pypi:
 
         with self._connect(settings) as transport:
             return versions_of(name, self._configured.get(settings).indexes, transport)
+
+    def sdist(self, install_id: str, install: PypiInstall, request: Request, settings: Settings) -> Sdist:
+        """Return the source archive that an install with `build = true` is built from; see `sdists` for the errors."""
+        from packaging.utils import canonicalize_name
+
+        from breakbulk.ecosystems.pypi.requirements import requirement_of
+        from breakbulk.ecosystems.pypi.sdists import choose, constrained, find_candidates, obtain, unknown
+
+        assert request.python is not None  # noqa: S101 - `resolving` asks once it is known
+        requirement = requirement_of(install_id, install)
+        name = canonicalize_name(requirement.name)
+        options = request.options
+        specifier = constrained(requirement, (request.directory / path for path in options.constraints or ()))
+        held = next((each.version for each in request.locked if each.source == install_id), None)
+        moves = request.upgrade is not None and (not request.upgrade or bool(request.upgrade & {install_id, name}))
+        with self._connect(settings) as transport:
+            candidates = find_candidates(name, self._configured.get(settings).indexes, transport)
+            chosen = choose(
+                candidates,
+                specifier,
+                python=request.python.version,
+                snapshot=options.snapshot,
+                held=None if moves else held,
+            )
+            if chosen is None:
+                raise unknown(name, install_id, candidates, specifier)
+            return obtain(name, chosen, transport, settings)
 
     def _reader(self, settings: Settings, reporter: Reporter) -> Callable[[Iterable[Wheel]], Mapping[str, Facts]]:
         from breakbulk.ecosystems.pypi.facts import gather

@@ -125,15 +125,13 @@ def _snapshot(failure: _Failure) -> BreakbulkError:
 
 def _sdist_only(failure: _Failure) -> BreakbulkError:
     names = failure.names(_SOURCE_ONLY)
-    file = f"{names[0].replace('-', '_')}-VERSION-py3-none-any.whl"
     return ResolutionError(
         f"{', '.join(names)} can only be had as source for {failure.target.words}, and environments are made of wheels",
         identifier="sdist-only",
         where=", ".join(f"pypi:{name}" for name in names),
         why=failure.why,
-        hint=f"ask for a version that has a wheel; or build one with `pip wheel --no-deps {names[0]}` and name it: "
-        f'{{ pypi = "{names[0]} @ file:///DIRECTORY/{file}" }}; or install an unpacked copy of its source with '
-        '{ path = "..." }',
+        hint=f'have it built: {names[0]} = {{ pypi = "{names[0]}", build = true }} in [install]; or ask for a version '
+        "that has a wheel",
     )
 
 

@@ -23,17 +23,26 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+h
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
-    """A file of a project: its address, and its SHA-256 where the index gives one."""
+    """A file of a project: its address, and its SHA-256 where the index gives one.
+
+    `uploaded` (RFC 3339) is known of indexes that speak JSON (PEP 700); `requires_python` is a specifier.
+    """
 
     name: str
     url: str
     sha256: str | None = None
+    uploaded: str | None = None
+    requires_python: str | None = None
+    yanked: bool = False
 
 
-class _JsonFile(msgspec.Struct):
+class _JsonFile(msgspec.Struct, rename="kebab"):
     filename: str
     url: str
     hashes: dict[str, str] = {}
+    upload_time: str | None = None
+    requires_python: str | None = None
+    yanked: bool | str = False
 
 
 class _JsonPage(msgspec.Struct):
@@ -83,7 +92,14 @@ def _of_json(answer: Answer, url: str, sha256: str | None) -> list[ProjectFile]:
     except msgspec.DecodeError as error:
         raise _nonsense(url, str(error)) from error
     return [
-        ProjectFile(each.filename, without_credentials(urljoin(answer.url, each.url)), each.hashes.get("sha256"))
+        ProjectFile(
+            each.filename,
+            without_credentials(urljoin(answer.url, each.url)),
+            each.hashes.get("sha256"),
+            each.upload_time,
+            each.requires_python,
+            bool(each.yanked),
+        )
         for each in page.files
         if sha256 is None or each.hashes.get("sha256", sha256) == sha256
     ]

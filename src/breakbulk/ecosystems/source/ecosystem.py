@@ -21,11 +21,11 @@ from breakbulk.ecosystems.source.products import Product, Workshop
 from breakbulk.ecosystems.source.projects import runs_anywhere
 from breakbulk.errors import LockError, ResolutionError
 from breakbulk.lock.model import Package, Python
-from breakbulk.manifest.schema import GitInstall, Install, PathInstall
+from breakbulk.manifest.schema import GitInstall, Install, PathInstall, PypiInstall
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["Source"]
+__all__ = ["Source", "running_system"]
 
 _SHORT = 12  # digits of a digest or a commit that serve as a version
 
@@ -124,7 +124,7 @@ def _locked_commit(request: Request, install_id: str) -> str | None:
 def _package(install_id: str, install: PathInstall | GitInstall, product: Product, request: Request) -> Package:
     made = product.made
     is_wheel = made.name is not None
-    if is_wheel and not runs_anywhere(made.file) and request.system != _running_system():
+    if is_wheel and not runs_anywhere(made.file) and request.system != running_system():
         raise _wrong_platform(install_id, made.file, request.system)
     name = made.name or install_id
     version = made.version or (product.commit or made.tree)[:_SHORT]
@@ -150,6 +150,9 @@ def _package(install_id: str, install: PathInstall | GitInstall, product: Produc
 def _make_again(package: Package, install: Install | None, settings: Settings) -> None:
     if install is None:
         raise _changed(package, "the manifest does not say where it comes from")
+    if isinstance(install, PypiInstall):
+        hint = f"run `breakbulk lock --upgrade {package.name}`, or push and pull, which bring its wheel along"
+        raise _changed(package, "it was built from its source archive, elsewhere", hint)
     if isinstance(install, GitInstall) and package.rev is not None:
         install = msgspec.structs.replace(install, rev=package.rev, branch=None, tag=None)
     workshop = Workshop(Path.cwd(), None, settings)
@@ -160,13 +163,13 @@ def _make_again(package: Package, install: Install | None, settings: Settings) -
         raise _changed(package, why)
 
 
-def _changed(package: Package, why: str) -> LockError:
+def _changed(package: Package, why: str, hint: str = "run `breakbulk lock`") -> LockError:
     return LockError(
         "the archive of a source is gone, and cannot be made again as it was locked",
         identifier="source-changed",
         where=f"{package.id} {package.version}",
         why=why,
-        hint="run `breakbulk lock`",
+        hint=hint,
     )
 
 
@@ -185,10 +188,11 @@ def _wrong_platform(install_id: str, file: str, system: str) -> ResolutionError:
         identifier="source-platform",
         where=f"install.{install_id}",
         why=f"it was built here as {file}, and wheels with compiled code are built for the running system only",
-        hint=f'give install.{install_id} systems = ["{_running_system()}"], or lock on a machine of the other system',
+        hint=f'give install.{install_id} systems = ["{running_system()}"], or lock on a machine of the other system',
     )
 
 
-def _running_system() -> str:
+def running_system() -> str:
+    """Return the system of this machine, such as `x86_64-linux`."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     return f"{machine}-linux"

@@ -26,7 +26,7 @@ from breakbulk.settings import Settings
 
 _HISTORIANS = ("scm", "vcs", "versioning", "pbr", "pdm-backend")
 
-__all__ = ["is_project", "make_wheel", "runs_anywhere"]
+__all__ = ["described", "is_project", "make_wheel", "runs_anywhere"]
 
 
 def is_project(root: Path, items: tuple[Item, ...]) -> bool:
@@ -68,7 +68,7 @@ def make_wheel(opened: Opened, file: IO[bytes], snapshot: str | None, settings: 
             project.mkdir()
         copy_tree(opened.root, opened.items, project)
         wheel = wheel_of_project(project, settings, into=output, snapshot=snapshot, origin=opened.root)
-        made = _described(wheel, opened.tree)
+        made = described(wheel, opened.tree)
         with wheel.open("rb") as built:
             shutil.copyfileobj(built, file)
     return made
@@ -86,7 +86,8 @@ def _asks_for_history(root: Path) -> bool:
     return any(word in str(need).lower() for need in needs for word in _HISTORIANS)
 
 
-def _described(wheel: Path, tree: str) -> Made:
+def described(wheel: Path, tree: str) -> Made:
+    """Return what a wheel's name and metadata say of it; raise `BuildError` when they cannot be read."""
     from breakbulk.ecosystems.pypi.metadata import parse_metadata
 
     try:
