@@ -8,11 +8,11 @@ from pathlib import Path
 
 from breakbulk.ecosystems.registry import ecosystems, with_catalogue
 from breakbulk.ecosystems.source import anchored
-from breakbulk.errors import UsageError
-from breakbulk.hub.hub import Signer, nobody
+from breakbulk.errors import IntegrityError, UsageError
+from breakbulk.hub.hub import Hub, Signer, nobody
 from breakbulk.hub.names import Reference
 from breakbulk.hub.push import Outgoing, Pushed, push
-from breakbulk.hub.records import Authorship, Blob
+from breakbulk.hub.records import Authorship, Blob, Recorded
 from breakbulk.hub.uploads import Item
 from breakbulk.library.catalogue import HubCatalogue
 from breakbulk.library.environment import Environment
@@ -69,12 +69,23 @@ def publish(
         by,
         environment.settings,
         sign=sign,
-        trusts=lambda _: sign is nobody,  # what we sign we vouch for
+        trusts=lambda change: sign is nobody or _is_vouched_for(hub, change, environment.settings),
         force=force,
         reporter=environment.reporter,
     )
     _remember(environment, hub.url, pushed, known)
     return pushed
+
+
+def _is_vouched_for(hub: Hub, recorded: Recorded, settings: Settings) -> bool:
+    """Say whether a key that this machine believes has signed a change: what we sign ourselves, we vouch for."""
+    from breakbulk.hub.trust import Verifier
+
+    try:
+        Verifier(hub, settings, required=True).check(recorded)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _upstream(environment: Environment, url: str, reference: Reference) -> Upstream | None:
