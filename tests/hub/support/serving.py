@@ -46,6 +46,7 @@ class Served:
     service: Service
     clock: Clock
     settings: Settings
+    opened: list[ServiceObjects] = field(default_factory=list)
 
     def token(
         self,
@@ -61,9 +62,9 @@ class Served:
 
     def objects(self, text: str | None = None, **scope: Any) -> ServiceObjects:
         """Return the objects as a client with a token sees them."""
-        return ServiceObjects(
-            self.url, self.settings, token=text or self.token(**scope)[1], pause=lambda _seconds: None
-        )
+        given = text or self.token(**scope)[1]
+        self.opened.append(ServiceObjects(self.url, self.settings, token=given, pause=lambda _seconds: None))
+        return self.opened[-1]
 
     def ask(self, method: str, path: str, text: str | None = None, **request: Any) -> httpx2.Response:
         """Send one request, with a token or without."""
@@ -109,7 +110,10 @@ def serving(objects: Objects, settings: Settings, state: Path, **arguments: Any)
     until(lambda: server.started or not thread.is_alive())
     try:
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", service, clock, settings)
+        served = Served(f"http://127.0.0.1:{port}", service, clock, settings)
+        yield served
+        for objects in served.opened:
+            objects.close()
     finally:
         service.broadcast.close()
         server.should_exit = True

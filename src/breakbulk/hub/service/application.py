@@ -72,7 +72,6 @@ def make_application(service: Service) -> Edge:
         template_config=template_config(service.now),
         csrf_config=csrf_config(service),
         logging_config=None,
-        security=[{"token": []}],
         debug=False,
         pdb_on_exception=False,
     )

@@ -52,6 +52,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return self.token is not None and self.token.permits(verb, owner) and (verb == "read" or not self.browsing)
 
+    def check_known(self) -> None:
+        """Raise `HubError` `token-missing` for somebody unknown, before anything is said of what they ask for."""
+        if self.token is None and not self.public:
+            raise self.refusal("read")
+
     def check(self, verb: Verb, owner: str | None = None) -> None:
         """Raise `HubError` `token-missing` or `token-scope` where the caller may not."""
         if not self.permits(verb, owner):

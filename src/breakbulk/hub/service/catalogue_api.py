@@ -18,7 +18,7 @@ from litestar.response.sse import ServerSentEventMessage
 from breakbulk.hub.service import queries
 from breakbulk.hub.service.audit import Entry
 from breakbulk.hub.service.callers import Caller
-from breakbulk.hub.service.documenting import refusals
+from breakbulk.hub.service.documenting import SECURITY, refusals
 from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.service import Service
 from breakbulk.hub.service.views import (
@@ -54,13 +54,13 @@ class CatalogueController(Controller):
 
     path = "/v1"
     tags = ("catalogue",)
+    security = SECURITY
 
     @get("/self", sync_to_thread=False, responses=refusals(401))
     def about(self, service: TheService, caller: TheCaller) -> About:
         """Return who the hub takes the caller for, and what the service accepts."""
+        caller.check_known()
         token = caller.token
-        if token is None and not caller.public:
-            raise caller.refusal("read")
         return About(
             version=version("breakbulk"),
             subject=caller.subject,

@@ -11,7 +11,10 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from breakbulk.hub.service.problems import MEDIA_TYPE, Problem
 
-__all__ = ["description", "refusals"]
+__all__ = ["SECURITY", "description", "refusals"]
+
+SECURITY: list[dict[str, list[str]]] = [{"token": []}]
+"""What an operation wants that wants a token."""
 
 _ALWAYS = (429,)
 

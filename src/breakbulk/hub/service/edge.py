@@ -7,6 +7,7 @@ Counterparts: `callers`, `limits`, `metrics`; inside is `application`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -67,7 +68,7 @@ class Edge:
         visit = _visit(scope, headers, self._service.hub.url)
         scope[SCOPE_KEY] = visit
         began = time.monotonic()
-        sending = self._sending(send, visit)
+        sending = self._sending(send, scope, visit)
         try:
             try:
                 self._enter(scope["path"], headers, visit)
@@ -100,10 +101,12 @@ class Edge:
         if wait_s := limiter.take(visit.caller.identity):
             raise TooManyRequestsError(wait_s)
 
-    def _sending(self, send: Send, visit: Visit) -> Send:
+    def _sending(self, send: Send, scope: Scope, visit: Visit) -> Send:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
+                if _is_refusal(scope, visit):
+                    await asyncio.to_thread(self._audit_refusal, scope, visit)
                 message["headers"] = _completed(message.get("headers", []), visit, self._service.options.secure_cookies)
             elif message["type"] == "http.response.body":
                 visit.sent_bytes += len(message.get("body", b""))
@@ -120,16 +123,19 @@ class Edge:
         metrics.sent_bytes.inc(visit.sent_bytes)
         if visit.error:
             metrics.refusals.labels(visit.error).inc()
-        self._audit_refusal(scope, visit)
         ACCESS_LOG.info("%s", msgspec.json.encode(_line(scope, visit, seconds)).decode())
 
     def _audit_refusal(self, scope: Scope, visit: Visit) -> None:
-        """Record who was refused what; those without any token are in the access log only."""
-        refused = visit.status in {401, 403} and visit.error != "token-missing"
-        if refused or (visit.error and scope["method"] in {"PUT", "DELETE"} and visit.caller.token):
-            self._service.audit.record(
-                entry_of(self._service, visit, action=f"{scope['method']} {scope['path'][:300]}", result=visit.error)
-            )
+        action = f"{scope['method']} {scope['path'][:300]}"
+        self._service.audit.record(entry_of(self._service, visit, action=action, result=visit.error))
+
+
+def _is_refusal(scope: Scope, visit: Visit) -> bool:
+    """Say whether the audit log is to have it; those without any token are in the access log only."""
+    if visit.error in {"", "token-missing", "object-exists"}:
+        return False
+    writing = scope["method"] in {"PUT", "DELETE"} and visit.caller.token is not None
+    return visit.status in {401, 403} or writing
 
 
 def entry_of(service: Service, visit: Visit, *, action: str, result: str, detail: str = "") -> Entry:

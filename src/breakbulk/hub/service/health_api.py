@@ -7,7 +7,7 @@ from litestar.exceptions import ServiceUnavailableException
 
 from breakbulk.errors import BreakbulkError
 from breakbulk.hub.layout import HUB
-from breakbulk.hub.service.documenting import refusals
+from breakbulk.hub.service.documenting import SECURITY, refusals
 from breakbulk.hub.service.injected import TheCaller, TheService
 from breakbulk.hub.service.metrics import MEDIA_TYPE
 
@@ -19,12 +19,12 @@ class HealthController(Controller):
 
     tags = ("health",)
 
-    @get("/health/live", security=[], sync_to_thread=False)
+    @get("/health/live", sync_to_thread=False)
     def live(self) -> dict[str, str]:
         """Say that the process answers."""
         return {"status": "live"}
 
-    @get("/health/ready", security=[], sync_to_thread=True, responses=refusals(503))
+    @get("/health/ready", sync_to_thread=True, responses=refusals(503))
     def ready(self, service: TheService) -> dict[str, str]:
         """Say that the place of the objects answers, and that there is a catalogue."""
         try:
@@ -35,7 +35,7 @@ class HealthController(Controller):
             raise ServiceUnavailableException("the catalogue is being read")
         return {"status": "ready"}
 
-    @get("/metrics", media_type=MEDIA_TYPE, sync_to_thread=True, responses=refusals(401, 403))
+    @get("/metrics", media_type=MEDIA_TYPE, security=SECURITY, sync_to_thread=True, responses=refusals(401, 403))
     def metrics(self, service: TheService, caller: TheCaller) -> Response[bytes]:
         """Return metrics for Prometheus."""
         if not service.options.public_metrics:

@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from breakbulk.errors import UsageError
+from breakbulk.errors import NotFoundError
 
-__all__ = ["Family", "Key", "parse_key", "parse_prefix"]
+__all__ = ["PREFIX_PATTERN", "Family", "Key", "parse_key", "parse_prefix"]
 
 Family = Literal[
     "content",
@@ -46,11 +46,11 @@ _PATTERNS: dict[Family, str] = {
     "hub": r"hub\.json",
 }
 _COMPILED = {family: re.compile(pattern, re.ASCII) for family, pattern in _PATTERNS.items()}
-_PREFIX = re.compile(
-    rf"(?P<top>objects|prepared|environments|packages|keys|index|leases)/(?:(?P<owner>{_WORD})/)?"
-    r"(?:(?!\.)[A-Za-z0-9+.~_-]{1,255}/){0,2}",
-    re.ASCII,
-)
+_SEGMENT = r"[A-Za-z0-9+~_-][A-Za-z0-9+.~_-]{0,254}"
+PREFIX_PATTERN = rf"^(objects|prepared|environments|packages|keys|index|leases)/({_SEGMENT}/){{0,3}}$"
+"""What keys may begin with, as the description of the service has it (ECMA-262)."""
+
+_PREFIX = re.compile(PREFIX_PATTERN, re.ASCII)
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_key(text: str) -> Key:
-    """Return the key that `text` is; raise `UsageError` `key-unknown`."""
+    """Return the key that `text` is; raise `NotFoundError` `key-unknown`."""
     for family, pattern in _COMPILED.items():
         if match := pattern.fullmatch(text):
             found = match.groupdict()
@@ -96,15 +96,15 @@ def parse_key(text: str) -> Key:
 
 
 def parse_prefix(text: str) -> tuple[str, str | None]:
-    """Return the first word of what keys begin with, and the owner if it names one; raise `UsageError`."""
-    match = _PREFIX.fullmatch(text)
-    if match is None:
+    """Return the first word of what keys begin with, and the owner if it names one; raise `NotFoundError`."""
+    if _PREFIX.fullmatch(text) is None:
         raise _unknown(text)
-    return match["top"], match["owner"] if match["top"] in {"environments", "packages"} else None
+    top, owner, *_ = [*text.split("/"), ""]
+    return top, (owner or None) if top in {"environments", "packages"} else None
 
 
-def _unknown(text: str) -> UsageError:
-    return UsageError(
+def _unknown(text: str) -> NotFoundError:
+    return NotFoundError(
         "a hub has no objects of this name",
         identifier="key-unknown",
         where=repr(text[:200]),

@@ -16,17 +16,19 @@ from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, head, put
+from litestar import Controller, Request, Response, delete, get, head, put, route
+from litestar.enums import HttpMethod
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from breakbulk.errors import HubError
 from breakbulk.hub.backends import faults
 from breakbulk.hub.objects import Stat
-from breakbulk.hub.service.documenting import refusals
+from breakbulk.hub.service.callers import Caller
+from breakbulk.hub.service.documenting import SECURITY, refusals
 from breakbulk.hub.service.edge import entry_of
 from breakbulk.hub.service.injected import TheCaller, TheService
-from breakbulk.hub.service.keys import Key
+from breakbulk.hub.service.keys import PREFIX_PATTERN, Key
 from breakbulk.hub.service.narrowing import narrowed
 from breakbulk.hub.service.ranges import Part, choose, limited
 from breakbulk.hub.service.receiving import received
@@ -58,15 +60,22 @@ class ObjectsController(Controller):
 
     path = "/v1/objects"
     tags = ("objects",)
+    security = SECURITY
 
-    @get("/", media_type=LINES, sync_to_thread=True, responses=refusals(400, 401, 403, 502, 503))
+    @get("/", media_type=LINES, sync_to_thread=True, responses=refusals(400, 401, 403, 404, 502, 503))
     def list_objects(
         self,
         service: TheService,
         caller: TheCaller,
-        prefix: Annotated[str, QueryParameter(description="What the keys begin with; ends with `/`.", max_length=900)],
+        prefix: Annotated[
+            str,
+            QueryParameter(
+                description="What the keys begin with.", max_length=900, schema_extra={"pattern": PREFIX_PATTERN}
+            ),
+        ],
     ) -> Stream:
         """List the objects whose keys begin with a prefix, one JSON document per line, and at last their number."""
+        caller.check_known()
         visible = service.policy.check_list(caller, prefix)
         found = service.hub.objects.list(prefix)
         first = next(found, None)  # so that a place that does not answer is an error and not half an answer
@@ -77,7 +86,7 @@ class ObjectsController(Controller):
     )
     def read_object(self, request: Request[Any, Any, Any], service: TheService, caller: TheCaller) -> Response[Any]:
         """Return the bytes of an object, or a range of them."""
-        key = _key(request, service)
+        key = _key(request, service, caller)
         service.policy.check_read(caller, key)
         if key.family == "content":
             return _content(request, service, key)
@@ -93,7 +102,7 @@ class ObjectsController(Controller):
         self, request: Request[Any, Any, Any], service: TheService, caller: TheCaller
     ) -> Response[None]:
         """Return size and time of an object."""
-        key = _key(request, service)
+        key = _key(request, service, caller)
         service.policy.check_read(caller, key)
         stat = _present(service, key)
         tag = {"ETag": _tag(key, stat)} if key.family == "content" else {}
@@ -103,7 +112,7 @@ class ObjectsController(Controller):
         "/{key:path}",
         status_code=201,
         request_max_body_size=None,
-        responses=refusals(400, 401, 403, 408, 412, 413, 422, 428, 502, 503, 507),
+        responses=refusals(400, 401, 403, 404, 408, 412, 413, 422, 428, 502, 503, 507),
     )
     async def write_object(
         self,
@@ -112,7 +121,7 @@ class ObjectsController(Controller):
         caller: TheCaller,
     ) -> Response[None]:
         """Create an object with `If-None-Match: *`, or replace one of those that may be."""
-        key = _key(request, service)
+        key = _key(request, service, caller)
         replace = "if-none-match" not in request.headers
         if not replace and request.headers["if-none-match"] != "*":
             raise _precondition()
@@ -126,17 +135,25 @@ class ObjectsController(Controller):
             service.changed()
         return _Nothing(None, media_type=BYTES, status_code=201)
 
-    @delete("/{key:path}", sync_to_thread=True, responses=refusals(400, 401, 403, 502, 503))
+    @delete("/{key:path}", sync_to_thread=True, responses=refusals(400, 401, 403, 404, 502, 503))
     def remove_object(self, request: Request[Any, Any, Any], service: TheService, caller: TheCaller) -> None:
         """Remove an object that nothing needs; one that is not there is no error."""
-        key = _key(request, service)
+        key = _key(request, service, caller)
         service.policy.check_delete(caller, key)
         service.hub.objects.delete([key.text])
         if key.family != "lease":
             service.audit.record(entry_of(service, visit_of(request.scope), action=f"remove {key.text}", result="done"))
 
+    @route(
+        "/{key:path}", http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False, sync_to_thread=False
+    )
+    def describe_methods(self) -> Response[None]:
+        """Return all methods; the one that Litestar makes knows the first only."""
+        return _Nothing(None, status_code=204, headers={"Allow": "DELETE, GET, HEAD, OPTIONS, PUT"})
 
-def _key(request: Request[Any, Any, Any], service: Service) -> Key:
+
+def _key(request: Request[Any, Any, Any], service: Service, caller: Caller) -> Key:
+    caller.check_known()
     return service.policy.parse(request.scope["path"].removeprefix(_PATH))
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from breakbulk.errors import HubError, IntegrityError, UsageError
+from breakbulk.errors import HubError, IntegrityError, NotFoundError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.records import Blob, Change, Recorded
@@ -78,7 +78,7 @@ class LayoutPolicy:
         self._check_signed = check_signed
 
     def parse(self, text: str) -> Key:
-        """Return the key that `text` is; raise `UsageError` `key-unknown`."""
+        """Return the key that `text` is; raise `NotFoundError` `key-unknown`."""
         return parse_key(text)
 
     def check_read(self, caller: Caller, key: Key) -> None:
@@ -122,7 +122,7 @@ class LayoutPolicy:
 
         Raises:
             IntegrityError: `digest-mismatch`, content that is not what its name says.
-            HubError, IntegrityError, UsageError: see `admission`.
+            HubError, IntegrityError: see `admission`.
 
         """
         if key.family == "content":
@@ -146,7 +146,7 @@ class LayoutPolicy:
     def _may_see(self, caller: Caller, text: str) -> bool:
         try:
             key = parse_key(text)
-        except UsageError:
+        except NotFoundError:
             return False
         return caller.permits("read", key.owner)
 
