@@ -28,9 +28,11 @@ __all__ = [
     "HUB",
     "INDEX",
     "JOURNAL",
+    "KEYS",
     "LEASES",
     "OBJECTS",
     "PACKAGES",
+    "PREPARED",
     "SNAPSHOTS",
     "change_key",
     "changes_prefix",
@@ -50,6 +52,8 @@ HUB = "hub.json"
 OBJECTS = "objects/"
 ENVIRONMENTS = "environments/"
 PACKAGES = "packages/"
+KEYS = "keys/"
+PREPARED = "prepared/"
 LEASES = "leases/"
 COLLECTING = "collecting"
 INDEX = "index/"
