@@ -65,6 +65,10 @@ class Settings:
         "`1` refuses every environment of a hub that no trusted key has signed; by default `require-signatures` in "
         "`config.toml`, else `0`",
     )
+    cpu: str = _setting(
+        "BREAKBULK_CPU",
+        "Level of x86-64 for which packages are chosen, `x86_64-v1` to `x86_64-v4`; by default the processor's",
+    )
     environment: Mapping[str, str] = field(
         metadata={"meaning": "The process's environment, as tools like uv need it for indices, proxies and credentials"}
     )
@@ -92,6 +96,7 @@ class Settings:
             ),
             hub=environment.get("BREAKBULK_HUB", ""),
             require_signatures=_flag(environment, "BREAKBULK_REQUIRE_SIGNATURES"),
+            cpu=environment.get("BREAKBULK_CPU", ""),
             environment=dict(environment),
         )
 

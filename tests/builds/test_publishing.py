@@ -187,3 +187,50 @@ def test_levels_of_cpu_are_one_release(project, listener, tmp_path):
     assert [each.cpu for each in artifacts] == ["x86_64-v2", "x86_64-v3"]
     assert len({each.sha256 for each in artifacts}) == 2
     assert PublishedPackages(open_hub(ground.settings).objects).names() == {"ada/fast": 1}
+
+
+def test_the_best_that_a_processor_can_run_is_taken(project, listener, tmp_path):
+    hub = tmp_path / "hub"
+    text = (
+        "[build.fast]\ncommand = 'mkdir -p $out/bin; echo \"echo $CFLAGS\" > $out/bin/fast; chmod +x $out/bin/fast'\n"
+    )
+    ground = project(text + 'cpu = ["x86_64-v2", "x86_64-v3", "x86_64-v4"]\nruntime-packages = []\n', {}, hub=str(hub))
+    published(ground, listener, dirty=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "breakbulk.toml").write_text(
+        f'[install]\nfast.pkg-path = "ada/fast"\n[options]\nsystems = ["{ground.system}"]\n'
+    )
+
+    def breakbulk(level: str, *words: str) -> subprocess.CompletedProcess:
+        own = {
+            "BREAKBULK_STORE": str(ground.settings.store),
+            "BREAKBULK_CACHE": str(ground.settings.cache),
+            "BREAKBULK_HUB": str(hub),
+            "BREAKBULK_CPU": level,
+        }
+        command = [sys.executable, "-m", "breakbulk", *words]
+        return subprocess.run(command, cwd=elsewhere, env=os.environ | own, capture_output=True, text=True, check=False)
+
+    assert breakbulk("x86_64-v3", "run", "fast").stdout == "-O2 -march=x86-64-v3\n"
+    assert breakbulk("x86_64-v2", "run", "fast").stdout == "-O2 -march=x86-64-v2\n"
+    assert breakbulk("x86_64-v4", "run", "fast").stdout == "-O2 -march=x86-64-v4\n"
+    assert "(x86_64-v4)" in breakbulk("x86_64-v4", "list").stdout
+    lock = json.loads((elsewhere / "breakbulk.lock").read_text())
+    (package,) = (each for each in lock["systems"][ground.system]["packages"] if each["ecosystem"] == "hub")
+    assert [each["cpu"] for each in package["variants"]] == ["x86_64-v3", "x86_64-v4"]
+
+    assert breakbulk("x86_64-v3", "push", "ada/env").returncode == 0
+    own_store = {"BREAKBULK_STORE": str(tmp_path / "second"), "BREAKBULK_CPU": "x86_64-v2"}
+    variables = {"BREAKBULK_CACHE": str(ground.settings.cache), "BREAKBULK_HUB": str(hub)}
+    remote = subprocess.run(
+        [sys.executable, "-m", "breakbulk", "run", "-e", "ada/env", "fast"],
+        cwd=tmp_path,
+        env=os.environ | variables | own_store,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert remote.stdout == "-O2 -march=x86-64-v2\n", remote.stderr
+    refused = breakbulk("x86_64-v1", "run", "--json", "fast")
+    assert json.loads(refused.stdout)["error"] == "cpu-unsupported"

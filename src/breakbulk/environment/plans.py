@@ -29,7 +29,7 @@ __all__ = ["Plan", "find_plan", "recall", "remember"]
 _FORMAT = 1
 _RACE_NS = 20_000_000  # file systems stamp in steps of a scheduler tick, 10 ms at most
 _SOURCES_MAX = 5_000  # entries; looking at more takes longer than the long way
-_VARIABLES = ("BREAKBULK_STORE", "BREAKBULK_CACHE", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HOME")
+_VARIABLES = ("BREAKBULK_STORE", "BREAKBULK_CACHE", "BREAKBULK_CPU", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HOME")
 _MANIFESTS = ("breakbulk.toml", ".flox")
 
 Witness = tuple[str, int, int, int]

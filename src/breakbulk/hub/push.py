@@ -24,10 +24,11 @@ from breakbulk.hub.preparing import Preparing
 from breakbulk.hub.records import Authorship, Blob, Change, PreparedPackage, PreparedSet, Recorded
 from breakbulk.hub.uploads import Item, Metered, missing, upload
 from breakbulk.lock.files import encode_lock, identity
-from breakbulk.lock.model import Lock
+from breakbulk.lock.model import Lock, Package
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 from breakbulk.store.milestones import passed
+from breakbulk.store.processor import for_this_machine
 
 __all__ = ["Outgoing", "Pushed", "push"]
 
@@ -146,7 +147,7 @@ class _Push:
         self._reporter = reporter
         self._threads = settings.downloads
         self._digest = identity(outgoing.lock)
-        packages = outgoing.lock.systems[outgoing.system].packages if outgoing.system else ()
+        packages = _realised(outgoing, settings)
         self._preparing = Preparing(self._objects, packages, settings, reporter)
 
     def run(self) -> Pushed:
@@ -290,6 +291,13 @@ class _Push:
             prepared=len(prepared),
             made=self._preparing.made,
         )
+
+
+def _realised(outgoing: Outgoing, settings: Settings) -> tuple[Package, ...]:
+    """Return the packages as they are realised here: of several levels of CPU the one of this machine."""
+    if outgoing.system is None:
+        return ()
+    return for_this_machine(outgoing.lock.systems[outgoing.system], settings).packages
 
 
 def _document(data: bytes, what: str) -> Item:

@@ -105,10 +105,11 @@ class Builds:
 
     def _ground(self) -> Ground:
         from breakbulk.builds.building import Ground
+        from breakbulk.store.processor import for_this_machine
 
         environment, system = self._environment, running_system()
         realised = environment.realise()
-        locked = environment.current_lock().systems[system]
+        locked = for_this_machine(environment.current_lock().systems[system], environment.settings)
         return Ground(
             manifest=environment.manifest,
             directory=environment.directory,

@@ -20,6 +20,7 @@ from breakbulk.library.remote import open_remembering
 from breakbulk.library.runnable import running_system
 from breakbulk.library.upstream import Upstream, read_upstream, write_upstream
 from breakbulk.lock.model import Lock, Package
+from breakbulk.lock.variants import every_variant
 from breakbulk.manifest.schema import Install
 from breakbulk.manifest.writing import manifest_text
 from breakbulk.settings import Settings
@@ -121,7 +122,8 @@ def _manifest(environment: Environment) -> bytes:
 def _files(environment: Environment, lock: Lock) -> Iterator[Item]:
     """Yield what no index has: archives that were made here, those of packages of a hub, and constraints."""
     manifest = anchored(environment.manifest, environment.directory)
-    packages = {package.sha256: package for locked in lock.systems.values() for package in locked.packages}
+    locked = (package for system in lock.systems.values() for package in system.packages)
+    packages = {each.sha256: each for package in locked for each in every_variant(package)}
     for package in packages.values():
         if package.ecosystem in {"source", "hub"} or _made_here(package, environment.settings).exists():
             install = manifest.install.get(package.source or "")

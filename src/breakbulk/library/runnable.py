@@ -147,4 +147,6 @@ class Runnable(ABC):
                 why=f"options.systems asks for {', '.join(lock.systems)}",
                 hint=f'add "{system}" to options.systems and run `breakbulk lock`',
             )
-        return lock.systems[system]
+        from breakbulk.store.processor import for_this_machine
+
+        return for_this_machine(lock.systems[system], self.settings)

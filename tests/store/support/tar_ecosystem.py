@@ -30,6 +30,7 @@ def settings_for(directory: Path, **changes) -> Settings:
         "configuration": directory / "configuration",
         "hub": "",
         "require_signatures": None,
+        "cpu": "",
         "jobs": 2,
         "downloads": 4,
         "timeout_s": 5.0,

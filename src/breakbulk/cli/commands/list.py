@@ -14,6 +14,7 @@ import click
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import Style, columns, count, human_size
+from breakbulk.errors import PlatformError
 
 if TYPE_CHECKING:
     from breakbulk.lock.model import Package
