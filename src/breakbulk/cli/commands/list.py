@@ -18,6 +18,7 @@ from breakbulk.errors import PlatformError
 
 if TYPE_CHECKING:
     from breakbulk.lock.model import Package
+    from breakbulk.settings import Settings
     from breakbulk.store.layout import Layout
 
 __all__ = ["command"]
@@ -47,6 +48,7 @@ class _Listed:
             "id": package.id,
             "name": package.name,
             "version": package.version,
+            "cpu": package.cpu,
             "ecosystem": package.ecosystem,
             "size_bytes": package.size,
             "license": package.license,
@@ -62,7 +64,7 @@ class _Listed:
         state = "installed" if self.installed else "locked"
         return (
             package.name,
-            package.version,
+            f"{package.version} ({package.cpu})" if package.cpu else package.version,
             package.ecosystem,
             human_size(package.size),
             state,
@@ -92,7 +94,9 @@ def command(invocation: Invocation, everything: bool, licences: bool) -> None:
     environment = invocation.runnable()
     lock = environment.read_lock()
     layout = Layout(invocation.settings.store)
-    every = [_Listed(found, layout.tree(found).is_dir()) for found in packages_of(lock, running_system()).values()]
+    locked = packages_of(lock, running_system()).values()
+    here = [_for_this_machine(package, invocation.settings) for package in locked]
+    every = [_Listed(found, layout.tree(found).is_dir()) for found in here]
     listed = [item for item in every if everything or item.installs]
     if licences:
         listed = [_with_licences(item, layout) for item in listed]
@@ -114,6 +118,19 @@ def _with_licences(item: _Listed, layout: Layout) -> _Listed:
 
     stated = stated_licences(layout.tree(item.package)) if item.package.ecosystem == "deb" else ()
     return replace(item, stated=stated)
+
+
+def _for_this_machine(package: Package, settings: Settings) -> Package:
+    """Return the package with the archive of this machine's level of CPU; one that does not run here as it is."""
+    if package.cpu is None:
+        return package
+    from breakbulk.lock.variants import chosen
+    from breakbulk.store.processor import running_level
+
+    try:
+        return chosen(package, running_level(settings))
+    except PlatformError:
+        return package
 
 
 def _not_locked(wanted: Iterable[str], every: Sequence[_Listed]) -> list[str]:
