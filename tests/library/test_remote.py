@@ -218,6 +218,18 @@ def test_an_included_environment_comes_whole_and_stays_until_it_is_moved(machine
     assert [path.read_text() for lower in lowers for path in lower.glob("srv/data")] == ["two\n"]
 
 
+def test_upgrading_everything_moves_includes_as_well(machine) -> None:
+    here, there = machine("here"), machine("there")
+    base = here.project("base", BASE)
+    here.push(base, "ada/base")
+    project = composer(there)
+    there.open(project).relock()
+    (base / "tool" / "data").write_text("two\n")
+    here.push(base, "ada/base")
+    assert there.open(project).relock(upgrade=frozenset({"tool"})).lock.includes["ada/base"].generation == 1
+    assert there.open(project).relock(upgrade=frozenset()).lock.includes["ada/base"].generation == 2
+
+
 def test_an_unchanged_lock_asks_no_hub_for_what_it_includes(machine, monkeypatch) -> None:
     here, there = machine("here"), machine("there")
     here.push(here.project("base", BASE), "ada/base")

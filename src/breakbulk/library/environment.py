@@ -187,9 +187,12 @@ class Environment(Runnable):
     def _changed_source(self, lock: Lock) -> str | None:
         from breakbulk.ecosystems.source import changed_source
 
-        kept = {each.install for each in self._kept(lock)}
-        here = {name: install for name, install in self.manifest.install.items() if name not in kept}
-        manifest = msgspec.structs.replace(self.manifest, install=here)
+        kept = [each.install for each in self._kept(lock)]
+        manifest = self.manifest
+        if kept:
+            from breakbulk.library.keeping import without_sources_elsewhere
+
+            manifest = without_sources_elsewhere(manifest, kept)
         return changed_source(lock, manifest, self.directory, self.settings)
 
     def relock(self, *, upgrade: frozenset[str] | None = None, write: bool = True) -> Locked:
@@ -339,6 +342,10 @@ class Environment(Runnable):
             from breakbulk.ecosystems.source import anchored
 
             manifest = anchored(manifest, self.directory)
+        if kept := self._kept(lock):
+            from breakbulk.library.keeping import without_sources_elsewhere
+
+            manifest = without_sources_elsewhere(manifest, [each.install for each in kept])
         return realise_system(
             self._locked_system(lock),
             manifest,

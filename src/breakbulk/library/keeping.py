@@ -18,12 +18,12 @@ from breakbulk.library.upstream import Upstream, has_come_without_source
 from breakbulk.lock.model import Lock, Package
 from breakbulk.manifest.composition import Composed
 from breakbulk.manifest.faults import render
-from breakbulk.manifest.schema import GitInstall, Install, PathInstall
+from breakbulk.manifest.schema import GitInstall, Install, Manifest, PathInstall
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 from breakbulk.store.layout import Layout
 
-__all__ = ["Kept", "bring", "kept_sources"]
+__all__ = ["Kept", "bring", "kept_sources", "without_sources_elsewhere"]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +75,23 @@ def bring(kept: Iterable[Kept], settings: Settings, reporter: Reporter) -> None:
 
             reporter.note(f"fetching the source {each.install} of {each.origin.environment} from the hub")
             bring_sources(open_remembering(settings), missing, layout, str(each.origin))
+
+
+def without_sources_elsewhere(manifest: Manifest, elsewhere: Iterable[str] | None = None) -> Manifest:
+    """Return a manifest that does not say where sources are which are not here: nobody is to look for them here.
+
+    Args:
+        manifest: Composed.
+        elsewhere: Ids of those installs; None means every source in a directory.
+
+    """
+    gone = None if elsewhere is None else set(elsewhere)
+    here = {
+        name: install
+        for name, install in manifest.install.items()
+        if not (_is_local(install) if gone is None else name in gone)
+    }
+    return msgspec.structs.replace(manifest, install=here)
 
 
 def _is_local(install: Install) -> bool:

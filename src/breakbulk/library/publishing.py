@@ -8,7 +8,7 @@ from pathlib import Path
 
 from breakbulk.ecosystems.registry import ecosystems, with_catalogue
 from breakbulk.ecosystems.source import anchored
-from breakbulk.errors import IntegrityError, UsageError
+from breakbulk.errors import IntegrityError, NotFoundError, UsageError
 from breakbulk.hub.hub import Hub, Signer, nobody
 from breakbulk.hub.names import Reference
 from breakbulk.hub.push import Outgoing, Pushed, push
@@ -143,7 +143,16 @@ def _archive(package: Package, install: Install | None, settings: Settings) -> P
     if made.exists():
         return made
     ours = ecosystems() if package.ecosystem == "source" else with_catalogue(HubCatalogue(settings))
-    return next(place.path for place in ours[package.ecosystem].locate(package, install, settings) if place.path)
+    places = ours[package.ecosystem].locate(package, install, settings)
+    found = next((place.path for place in places if place.path), None)
+    if found is None:
+        raise NotFoundError(
+            f"the archive of {package.id} is neither here nor on the hub",
+            identifier="archive-gone",
+            where=str(made),
+            hint="push the environment it comes from again, from where its source is",
+        )
+    return found
 
 
 def _made_here(package: Package, settings: Settings) -> Path:

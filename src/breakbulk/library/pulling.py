@@ -6,6 +6,7 @@ them: until somebody puts a source where the manifest says, the lock goes on nam
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path, PurePosixPath
 
@@ -140,12 +141,13 @@ def _write(files: dict[str, bytes], into: Path) -> tuple[str, ...]:
                 written.append(name)
             passed("pull-file-written")
     except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         raise StoreError(
             "what is pulled cannot be written",
-            identifier="directory-not-writable",
+            identifier="disk-full" if full else "directory-not-writable",
             where=str(error.filename or into),
             why=error.strerror,
-            hint="pull into a directory of yours with --into DIRECTORY",
+            hint="make room" if full else "pull into a directory of yours with --into DIRECTORY",
         ) from error
     return tuple(written)
 

@@ -117,15 +117,20 @@ class RemoteEnvironment(Runnable):
 
         """
         from breakbulk.ecosystems.registry import ecosystems
+        from breakbulk.library.keeping import without_sources_elsewhere
         from breakbulk.store.layout import Layout
         from breakbulk.store.realise import realise_system
         from breakbulk.store.roots import remember_environment
 
         system, layout = self._locked_system(self.lock), Layout(self.settings.store)
         with told_of(self.place):
-            offered = HubPackages(self.hub, self.recorded.change, running_system())
             realised = realise_system(
-                system, self.manifest, ecosystems(), self.settings, self.reporter, prepared=offered
+                system,
+                without_sources_elsewhere(self.manifest),
+                ecosystems(),
+                self.settings,
+                self.reporter,
+                prepared=HubPackages(self.hub, self.recorded.change, running_system()),
             )
         with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
             remember_environment(layout, self.reference.environment, self.recorded.change.digest, self.lock)

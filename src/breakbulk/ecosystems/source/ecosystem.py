@@ -58,7 +58,7 @@ class Source:
         return Resolution(packages=tuple(packages.values()), notes=tuple(notes))
 
     def locate(self, package: Package, install: Install | None, settings: Settings) -> Iterator[Location]:
-        """Yield the archive made here; when it is gone, make it again.
+        """Yield the archive made here; when it is gone, make it again; without `install` the source is not here.
 
         A relative path in `install` starts at the current directory; `changes.anchored` makes it absolute.
 
@@ -68,6 +68,8 @@ class Source:
         """
         path = Archives(settings.store / "archives", settings.cache).path(package.sha256)
         if not path.exists():
+            if install is None:
+                return
             _make_again(package, install, settings)
         yield Location(path=path)
 
@@ -147,9 +149,7 @@ def _package(install_id: str, install: PathInstall | GitInstall, product: Produc
     )
 
 
-def _make_again(package: Package, install: Install | None, settings: Settings) -> None:
-    if install is None:
-        raise _changed(package, "the manifest does not say where it comes from")
+def _make_again(package: Package, install: Install, settings: Settings) -> None:
     if isinstance(install, PypiInstall):
         hint = f"run `breakbulk lock --upgrade {package.name}`, or push and pull, which bring its wheel along"
         raise _changed(package, "it was built from its source archive, elsewhere", hint)
