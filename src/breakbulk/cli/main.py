@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Run": ("run", "shell", "services"),
     "Store": ("realise", "store"),
     "Build": ("build", "publish"),
-    "Hub": ("push", "pull", "history", "show", "switch", "rollback", "hub"),
+    "Hub": ("push", "pull", "history", "show", "switch", "rollback", "key", "verify", "hub"),
     "Your shell": ("completion",),
 }
 """The commands by the headings of `--help`; each is `command` of the module of its name in `commands`."""

@@ -84,6 +84,7 @@ def rotate(
         )
         sign = signed_with([ring.pair(old), ring.pair(new), *map(ring.pair, also)])
         publish_statement(hub.objects, statement, sign, about=(old, named))
+        _published(hub, settings, old, named)  # so that this machine remembers it too
     passed("rotation-published")
     ring.retire(old)
     passed("old-key-retired")
@@ -113,6 +114,7 @@ def revoke(
     if hub is not None and signers:
         statement = KeyStatement(kind="revocation", key=key, author=by.author, time=by.time, reason=by.message)
         publish_statement(hub.objects, statement, signed_with([ring.pair(each) for each in signers]), about=(key,))
+        KeyStatements(hub.objects, hub.url, settings.store).about(key.id)  # so that this machine remembers it too
         passed("revocation-published")
     if mine in ring.own():
         ring.retire(key)

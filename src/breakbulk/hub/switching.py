@@ -11,6 +11,8 @@ the environment, copied from the push of that generation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from breakbulk.errors import HubError, NotFoundError
@@ -21,16 +23,29 @@ from breakbulk.hub.records import Authorship, Change, ChangeKind, Recorded, new_
 __all__ = ["rollback", "switch"]
 
 
-def switch(hub: Hub, reference: Reference, by: Authorship, sign: Signer = nobody) -> Recorded | None:
+Check = Callable[[Recorded], object]
+"""Is handed the push that is made live again, and raises when we must not say the same: who signs a switch vouches."""
+
+
+def _accept(_recorded: Recorded) -> None:
+    """Have nothing against it."""
+
+
+def switch(
+    hub: Hub, reference: Reference, by: Authorship, sign: Signer = nobody, check: Check = _accept
+) -> Recorded | None:
     """Make the generation that `reference` names the live one; None, with nothing recorded, when it is already.
 
     Raises:
         NotFoundError: `environment-unknown`, `generation-unknown`.
         IntegrityError: As `Hub.resolve`.
         HubError: As `Hub.commit`.
+        BreakbulkError: What `check` raises.
 
     """
-    pushed = hub.resolve(reference).change
+    found = hub.resolve(reference)
+    check(found)
+    pushed = found.change
 
     def make(current: Recorded | None) -> Change | None:
         if current is None:
@@ -42,17 +57,20 @@ def switch(hub: Hub, reference: Reference, by: Authorship, sign: Signer = nobody
     return hub.commit(reference.environment, make, sign)
 
 
-def rollback(hub: Hub, environment: str, by: Authorship, sign: Signer = nobody) -> Recorded:
+def rollback(hub: Hub, environment: str, by: Authorship, sign: Signer = nobody, check: Check = _accept) -> Recorded:
     """Make the generation live that was live before the present one became live.
 
     Raises:
         NotFoundError: `environment-unknown`; `rollback-impossible`, there was none before.
         IntegrityError: As `Hub.resolve`.
         HubError: `hub-changed`, somebody made another generation live meanwhile; and as `Hub.commit`.
+        BreakbulkError: What `check` raises.
 
     """
     seen = hub.resolve(parse_reference(environment))
-    pushed = hub.resolve(parse_reference(f"{environment}:{_before(hub, seen)}")).change
+    found = hub.resolve(parse_reference(f"{environment}:{_before(hub, seen)}"))
+    check(found)
+    pushed = found.change
 
     def make(current: Recorded | None) -> Change:
         if current is None or current.change.generation != seen.change.generation:

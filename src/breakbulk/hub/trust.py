@@ -19,7 +19,7 @@ import msgspec
 
 from breakbulk.errors import IntegrityError
 from breakbulk.hub.configuration import read_configuration
-from breakbulk.hub.hub import Hub
+from breakbulk.hub.hub import Hub, Signer, nobody
 from breakbulk.hub.key_statements import KeyStatement, KeyStatements, SignedStatement
 from breakbulk.hub.keys import KeyRing
 from breakbulk.hub.names import Reference
@@ -31,7 +31,7 @@ from breakbulk.hub.trusted_keys import covers, read_trust
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["Judged", "Verdict", "Verifier", "resolve_trusted"]
+__all__ = ["Judged", "Verdict", "Verifier", "check_vouched", "resolve_trusted"]
 
 _KEYS_MAX = 16  # that statements lead to from one change
 _READERS = 16
@@ -63,6 +63,30 @@ def resolve_trusted(hub: Hub, reference: Reference, settings: Settings, reporter
     except OSError as error:
         reporter.note(f"what the hub says of {reference.environment} cannot be remembered: {error.strerror}")
     return recorded
+
+
+def check_vouched(hub: Hub, settings: Settings, sign: Signer) -> Callable[[Recorded], None]:
+    """Return what refuses to have `sign` vouch for a change that no believed key has signed (`switching.Check`).
+
+    A switch repeats what a push says: whoever can write to the hub could have it say anything, and the signature of
+    the switch would be theirs.
+    """
+
+    def check(recorded: Recorded) -> None:
+        if sign is nobody:
+            return
+        try:
+            Verifier(hub, settings, required=True).check(recorded)
+        except IntegrityError as error:
+            change = recorded.change
+            error.why = "; ".join(filter(None, (error.why, "your signature would vouch for what it says")))
+            error.hint = (
+                f"`breakbulk pull {change.environment}:{change.generation} --into DIRECTORY`, look at it and push it "
+                "again; or do this with --no-sign"
+            )
+            raise
+
+    return check
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):

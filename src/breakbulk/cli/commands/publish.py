@@ -10,6 +10,7 @@ from breakbulk.cli.authoring import authorship
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import human_size
+from breakbulk.cli.signing_options import chosen_signer, refuse_unsigned, signing_options
 from breakbulk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,18 @@ __all__ = ["command"]
 @click.option("--as", "owner", required=True, metavar="OWNER", help="Owner of the packages on the hub.")
 @click.option("-m", "--message", default="", metavar="TEXT", help="What is new.")
 @click.option("--dirty", is_flag=True, help="Publish though not everything is committed; the publication says so.")
+@signing_options
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
-def command(invocation: Invocation, *, owner: str, message: str, dirty: bool, packages: tuple[str, ...]) -> None:
+def command(
+    invocation: Invocation,
+    *,
+    owner: str,
+    message: str,
+    dirty: bool,
+    packages: tuple[str, ...],
+    sign: str | None,
+    no_sign: bool,
+) -> None:
     """Publish packages on the hub.
 
     Packages are built by the recipes of the manifest, unless they were. Archives that the hub lacks are sent, and what
@@ -45,7 +56,9 @@ def command(invocation: Invocation, *, owner: str, message: str, dirty: bool, pa
         )
     done = []
     by = authorship(invocation, message)
-    for published in Builds(invocation.environment()).publish(packages, owner, by, dirty=dirty):
+    signer = chosen_signer(invocation, sign, no_sign=no_sign)
+    refuse_unsigned(invocation, signer)
+    for published in Builds(invocation.environment()).publish(packages, owner, by, sign=signer, dirty=dirty):
         done.append(published)
         if not invocation.json:
             invocation.report({}, _text(published))

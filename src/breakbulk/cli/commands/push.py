@@ -11,6 +11,7 @@ from breakbulk.cli.authoring import authorship
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import count, human_size
+from breakbulk.cli.signing_options import chosen_signer, refuse_unsigned, signing_options
 from breakbulk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ __all__ = ["command"]
 @click.argument("name", metavar="[OWNER/NAME]", required=False, shell_complete=references.environments)
 @click.option("-m", "--message", default="", metavar="TEXT", help="What is new; `breakbulk history` shows it.")
 @click.option("--force", is_flag=True, help="Push though nothing is new, or though others have pushed since.")
-def command(invocation: Invocation, name: str | None, message: str, force: bool) -> None:
+@signing_options
+def command(
+    invocation: Invocation, *, name: str | None, message: str, force: bool, sign: str | None, no_sign: bool
+) -> None:
     """Publish the environment on the hub.
 
     It is locked and realised first. What the hub lacks is sent, and nothing else: the lock, your own sources, and the
@@ -37,9 +41,11 @@ def command(invocation: Invocation, name: str | None, message: str, force: bool)
     """
     from breakbulk.library.publishing import publish
 
+    signer = chosen_signer(invocation, sign, no_sign=no_sign)
+    refuse_unsigned(invocation, signer)
     environment = invocation.environment()
     reference = _reference(environment, name)
-    pushed = publish(environment, reference, authorship(invocation, message), force=force)
+    pushed = publish(environment, reference, authorship(invocation, message), sign=signer, force=force)
     if message and not pushed.new:
         invocation.note("nothing is new, so the message was not recorded (--force pushes all the same)")
     _note_other_systems(invocation, pushed)

@@ -9,6 +9,7 @@ from breakbulk.cli.authoring import authorship
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.recording import change_document, happened
+from breakbulk.cli.signing_options import chosen_signer, signing_options
 from breakbulk.errors import UsageError
 
 __all__ = ["command"]
@@ -22,7 +23,8 @@ __all__ = ["command"]
 )
 @click.argument("name", metavar="OWNER/NAME", shell_complete=references.environments)
 @click.option("--message", metavar="TEXT", default="", help="Say why, for the history.")
-def command(invocation: Invocation, name: str, message: str) -> None:
+@signing_options
+def command(invocation: Invocation, *, name: str, message: str, sign: str | None, no_sign: bool) -> None:
     """Make the generation live that was live before the present one.
 
     Another rollback goes one step further back, as undo does; `breakbulk switch` goes to any generation. What was left
@@ -30,6 +32,7 @@ def command(invocation: Invocation, name: str, message: str) -> None:
     """
     from breakbulk.hub.names import parse_reference
     from breakbulk.hub.switching import rollback
+    from breakbulk.hub.trust import check_vouched
 
     reference = parse_reference(name)
     if reference.pinned:
@@ -38,6 +41,13 @@ def command(invocation: Invocation, name: str, message: str) -> None:
             where=name,
             hint=f"breakbulk rollback {reference.environment}, or breakbulk switch {reference.environment} N",
         )
-    recorded = rollback(invocation.hub, reference.environment, authorship(invocation, message))
+    signer = chosen_signer(invocation, sign, no_sign=no_sign)
+    recorded = rollback(
+        invocation.hub,
+        reference.environment,
+        authorship(invocation, message),
+        signer,
+        check_vouched(invocation.hub, invocation.settings, signer),
+    )
     invocation.report({**change_document(recorded), "changed": True}, happened(recorded.change))
     invocation.suggest(f"breakbulk diff {name} (shows what that changed)")
