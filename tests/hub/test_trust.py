@@ -12,12 +12,14 @@ from places import Dictionary, Wrapped
 from signers import Person, encoded, signed_push, signed_with
 
 from breakbulk.errors import BreakbulkError, IntegrityError
-from breakbulk.hub.hub import Hub
+from breakbulk.hub.hub import Hub, nobody
 from breakbulk.hub.layout import change_key
 from breakbulk.hub.names import parse_reference
+from breakbulk.hub.policy import HubPolicy, write_policy
 from breakbulk.hub.records import Envelope, Signature
 from breakbulk.hub.rotation import revoke, rotate
 from breakbulk.hub.switching import rollback, switch
+from breakbulk.hub.trust import check_required, check_vouched
 from breakbulk.hub.trusted_keys import TRUST_FILE, read_trust
 
 BY = authorship(author="ada")
@@ -220,6 +222,39 @@ def test_where_nothing_is_required_unsigned_environments_run_with_a_note_at_most
     friend.resolve(hub)
     friend.resolve(hub, "bob/tool")
     assert [note.partition(": ")[2][:18] for note in friend.notes] == ["nobody has signed ", "it is signed by th"]
+
+
+def test_what_a_hub_requires_its_service_checks(hub: Hub, ada: Person, node: Person, mallory: Person) -> None:
+    check = check_required(hub, node.settings)
+    check(signed_push(hub, "a"))
+    write_policy(hub.objects, HubPolicy(require_signatures=True))
+    hub = Hub(hub.objects)
+    check(signed_push(hub, "b", ada.sign))
+    with pytest.raises(BreakbulkError) as error:
+        check(signed_push(hub, "c", mallory.sign))
+    assert error.value.reference == "key-untrusted"
+    with pytest.raises(BreakbulkError) as error:
+        check(hub.recorded(ENVIRONMENT, 1))
+    assert (error.value.reference, error.value.exit_code) == ("hub-requires-signatures", 78)
+    with pytest.raises(BreakbulkError) as error:
+        signed_push(hub, "d")
+    assert error.value.reference == "hub-requires-signatures"
+    assert hub.last_number(ENVIRONMENT) == 3
+
+
+def test_who_signs_a_switch_vouches_for_what_it_repeats(hub: Hub, ada: Person, mallory: Person) -> None:
+    signed_push(hub, "a", mallory.sign)
+    signed_push(hub, "b", ada.sign)
+    signed_push(hub, "c", ada.sign)
+    check = check_vouched(hub, ada.settings, ada.sign)
+    with pytest.raises(BreakbulkError) as error:
+        switch(hub, parse_reference(f"{ENVIRONMENT}:1"), BY, ada.sign, check)
+    assert error.value.reference == "key-untrusted"
+    assert "your signature would vouch for what it says" in str(error.value.why)
+    assert rollback(hub, ENVIRONMENT, BY, ada.sign, check).change.generation == 2
+    with pytest.raises(BreakbulkError):
+        rollback(hub, ENVIRONMENT, BY, ada.sign, check)
+    assert rollback(hub, ENVIRONMENT, BY, nobody, check_vouched(hub, ada.settings, nobody)).change.generation == 1
 
 
 def test_resolving_stays_a_few_requests(place: Dictionary, hub: Hub, ada: Person, node: Person) -> None:

@@ -17,12 +17,12 @@ import msgspec
 from breakbulk.errors import BreakbulkError, IntegrityError, NotFoundError
 from breakbulk.hub.contents import Contents
 from breakbulk.hub.hub import Hub
+from breakbulk.hub.judging import Judged, Verifier
 from breakbulk.hub.layout import change_key
 from breakbulk.hub.names import Reference
 from breakbulk.hub.policy import read_policy
 from breakbulk.hub.records import Change, Recorded
 from breakbulk.hub.seen import Histories, Sighting, has_lost
-from breakbulk.hub.trust import Judged, Verifier
 from breakbulk.reporting import SILENT, Reporter, Task
 from breakbulk.settings import Settings
 

@@ -80,7 +80,7 @@ def publish(
 
 def _is_vouched_for(hub: Hub, recorded: Recorded, settings: Settings) -> bool:
     """Say whether a key that this machine believes has signed a change: what we sign ourselves, we vouch for."""
-    from breakbulk.hub.trust import Verifier
+    from breakbulk.hub.judging import Verifier
 
     try:
         Verifier(hub, settings, required=True).check(recorded)

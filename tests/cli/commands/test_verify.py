@@ -84,6 +84,19 @@ def test_a_history_that_was_taken_back_is_accepted_by_hand(call: Call, signed: H
     assert call("verify", ENVIRONMENT).code == 0
 
 
+def test_nothing_runs_that_is_not_as_it_was_signed(call: Call, signed: Hub) -> None:
+    required = {"BREAKBULK_REQUIRE_SIGNATURES": "1"}
+    key = change_key(ENVIRONMENT, 1)
+    spoil(signed, key, (Path(signed.url) / change_key(ENVIRONMENT, 2)).read_bytes())
+    for variables in (required, {}):
+        outcome = call("run", "-e", f"{ENVIRONMENT}:1", "--", "true", **variables)
+        assert outcome.code == 69
+    push(signed, "3")
+    outcome = call("run", "-e", ENVIRONMENT, "--", "true", **required)
+    assert outcome.code == 69
+    assert outcome.err.startswith("error[signature-missing]: nobody has signed it\n  where: change 3 of ada/tickets")
+
+
 def test_the_names_of_others_cannot_move_the_cursor(call: Call, hub: Hub) -> None:
     push(hub, author="eve\x1b[2J")
     assert "\x1b[2J" not in call("verify", ENVIRONMENT).out

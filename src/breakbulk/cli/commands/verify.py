@@ -14,8 +14,8 @@ from breakbulk.cli.rendering import Style, columns, count, human_size, printable
 from breakbulk.errors import IntegrityError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from breakbulk.hub.judging import Judged
     from breakbulk.hub.names import Reference
-    from breakbulk.hub.trust import Judged
     from breakbulk.hub.verifying import CheckedChange, Verification
 
 __all__ = ["command"]

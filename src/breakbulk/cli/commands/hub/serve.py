@@ -81,6 +81,7 @@ def command(
             hint="install `breakbulk[service]`",
         ) from error
     from breakbulk.hub.opening import open_hub
+    from breakbulk.hub.trust import check_required
 
     listening = _listening(listen, certificate, key, behind)
     hub = open_hub(invocation.settings, url)
@@ -99,7 +100,7 @@ def command(
     def ready(address: str) -> None:
         invocation.report({"address": address, "hub": hub.url}, f"serving {hub.url} at {address}")
 
-    serve(Service(hub, options), listening, sys.stderr, ready)
+    serve(Service(hub, options, check_signed=check_required(hub, invocation.settings)), listening, sys.stderr, ready)
 
 
 def _listening(listen: str, certificate: Path | None, key: Path | None, behind: tuple[str, ...]) -> Listening:
