@@ -141,16 +141,10 @@ def columns(
 ) -> str:
     """Return rows under a header, aligned; columns whose numbers are in `right` are aligned to the right."""
     table = [tuple(header), *(tuple(row) for row in rows)]
-    widths = [max(len(row[index]) for row in table) for index in range(len(header))]
-
-    def aligned(row: Sequence[str]) -> str:
-        cells = (
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return _GUTTER.join(cells).rstrip()
-
-    return "\n".join([look.strong(aligned(table[0])), *(aligned(row) for row in table[1:])])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    line = _GUTTER.join(f"{{:{'>' if index in right else '<'}{width}}}" for index, width in enumerate(widths))
+    first, *others = [line.format(*row).rstrip() for row in table]
+    return "\n".join([look.strong(first), *others])
 
 
 def indented(text: str, by: int) -> str:
