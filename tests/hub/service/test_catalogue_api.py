@@ -172,7 +172,7 @@ def test_events_tell_what_becomes_live_whoever_did_it(served: Served, under: Hub
 def test_events_of_others_are_not_told_and_missed_ones_are(served: Served, under: Hub) -> None:
     until(lambda: served.service.catalogue.summaries is not None)
     push(under, environment="ada/a")
-    until(lambda: served.service.catalogue.environments())
+    until(served.service.catalogue.environments)
     push(under, environment="bob/b")
     until(lambda: len(served.service.catalogue.environments()) == 2)
     with listening(served, served.token(owners=("bob",))[1], last=0) as events:
@@ -197,6 +197,6 @@ def test_a_catalogue_that_was_removed_is_made_again(under: Hub, settings: Settin
     for _ in range(2):
         with serving(under.objects, settings, tmp_path / "state") as served:
             _, text = served.token()
-            until(lambda: served.ask("GET", "/v1/packages/deb/jq", text).status_code == 200)
+            until(lambda text=text: served.ask("GET", "/v1/packages/deb/jq", text).status_code == 200)
         for path in (tmp_path / "state").glob("catalogue*"):
             path.unlink()

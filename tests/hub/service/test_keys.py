@@ -50,7 +50,7 @@ def test_what_a_key_says() -> None:
         "environments/Ada/tickets/changes/00000001",
         "environments/../tickets/changes/00000001",
         "environments/ada/tickets/changes/1",
-        "environments/ada/tickets/changes/٠٠٠٠٠٠٠١",
+        "environments/ada/tickets/changes/\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0661",
         f"prepared/../{SHA}",
         f"prepared/.hidden/{SHA}",
         "log/x",

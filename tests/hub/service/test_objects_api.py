@@ -1,7 +1,6 @@
 """Objects over HTTP: who may read and write what, and what must be true of it."""
 
 import hashlib
-
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

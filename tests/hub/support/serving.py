@@ -1,4 +1,4 @@
-"""A hub service in a thread of the test, on a port of its own: real sockets and the real server, without the process."""
+"""A hub service in a thread of the test, on a port of its own: real sockets and the real server, and no process."""
 
 import threading
 import time
@@ -112,8 +112,8 @@ def serving(objects: Objects, settings: Settings, state: Path, **arguments: Any)
         port = server.servers[0].sockets[0].getsockname()[1]
         served = Served(f"http://127.0.0.1:{port}", service, clock, settings)
         yield served
-        for objects in served.opened:
-            objects.close()
+        for opened in served.opened:
+            opened.close()
     finally:
         service.broadcast.close()
         server.should_exit = True

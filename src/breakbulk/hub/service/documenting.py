@@ -37,8 +37,8 @@ def description(version: str) -> OpenAPIConfig:
         description="The objects of a hub, and what can be found in them. Errors are problem details (RFC 9457) with "
         "the identifier, reason and hint that the command line shows.",
         use_handler_docstrings=True,
-        path="/v1",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        path="/v1/openapi.json",
+        render_plugins=[JsonRenderPlugin(path="/")],
         components=Components(
             security_schemes={
                 "token": SecurityScheme(
