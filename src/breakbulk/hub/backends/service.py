@@ -117,7 +117,7 @@ class ServiceObjects:
                     if response.status_code == 416:
                         return  # there is nothing from there on
                     tag = response.headers.get("etag", "")
-                    for piece in response.iter_raw(_CHUNK_BYTES):
+                    for piece in response.iter_raw():  # in pieces of its size it would keep what came before a break
                         yield piece
                         offset += len(piece)
                     return
