@@ -82,8 +82,10 @@ def open_source(ground: Ground) -> Opened:
     return open_directory(PathInstall(path="."), ground.directory, ground.settings)
 
 
-def build(recipe: Recipe, ground: Ground, reporter: Reporter, *, anew: bool = False) -> Built:
-    """Build a package, or find what was built of the same things; `anew` always builds.
+def build(recipe: Recipe, ground: Ground, reporter: Reporter, *, anew: bool | None = None) -> Built:
+    """Build a package, or find what was built of the same things.
+
+    `anew` says whether to build in any case; by default that is done where the network decides too.
 
     Raises:
         BuildError: `build-failed`, `build-output-missing`, `build-output-invalid`, `build-version-invalid`.
@@ -102,7 +104,8 @@ def build(recipe: Recipe, ground: Ground, reporter: Reporter, *, anew: bool = Fa
             notes.extend(output.notes)
             return _write(recipe, version, output, file)
 
-    made = _archives(ground).made_once(_key(recipe, ground, source), make, anew=anew or _reach(recipe).network)
+    in_any_case = _reach(recipe).network if anew is None else anew
+    made = _archives(ground).made_once(_key(recipe, ground, source), make, anew=in_any_case)
     return Built(recipe=recipe, package=_package(recipe, made), tree=made.tree, reused=not ran, notes=tuple(notes))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from breakbulk.builds.workplace import SOURCE, Workplace
+from breakbulk.environment.visibility import CA_BUNDLE
 from breakbulk.errors import NotFoundError
 from breakbulk.store.confined import Bind, open_confined
 
@@ -21,7 +22,8 @@ __all__ = ["Access", "Ended", "access", "output_of", "run_recipe"]
 _TAIL_LINES = 20
 _SHELL = "/bin/bash"
 _ONE_STREAM = 'exec 2>&1 </dev/null; exec /bin/bash -e "$0"'
-_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
+_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", CA_BUNDLE)
+"""What reaching the network takes; the certificates are this machine's, as a proxy may have some of its own."""
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):

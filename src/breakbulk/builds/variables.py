@@ -7,6 +7,7 @@ from pathlib import Path
 
 from breakbulk.builds.recipes import Recipe
 from breakbulk.builds.workplace import EPOCH_S
+from breakbulk.environment.visibility import CA_BUNDLE
 from breakbulk.manifest.schema import CpuLevel
 from breakbulk.manifest.variables import expand
 
@@ -27,6 +28,7 @@ FIXED = {
     "PYTHONDONTWRITEBYTECODE": "1",  # what an import writes has a time in it; the store compiles without
 }
 """What every build has, whatever it builds."""
+_CERTIFICATES = ("CURL_CA_BUNDLE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
@@ -65,5 +67,6 @@ def cpu_flags(level: CpuLevel | None) -> dict[str, str]:
 
 
 def network_variables(caller: Mapping[str, str]) -> dict[str, str]:
-    """Return what reaching the network takes of the caller's variables: proxies, which may hold credentials."""
-    return {name: value for name, value in caller.items() if name.lower() in _PROXIES}
+    """Return what reaching the network takes: the caller's proxies, which may hold credentials, and certificates."""
+    proxies = {name: value for name, value in caller.items() if name.lower() in _PROXIES}
+    return proxies | dict.fromkeys(_CERTIFICATES, CA_BUNDLE)

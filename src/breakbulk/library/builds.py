@@ -41,14 +41,14 @@ class Builds:
         self._environment = environment
 
     def build(
-        self, names: Sequence[str] = (), *, check: bool = False, anew: bool = False, link: bool = True
+        self, names: Sequence[str] = (), *, check: bool = False, anew: bool | None = None, link: bool = True
     ) -> Iterator[Outcome]:
         """Build what `names` say, by default everything, one after the other.
 
         Args:
             names: Of packages, or of tables of `[build]`.
             check: Build each twice, and compare.
-            anew: Build also what was built before of the same things.
+            anew: Whether to build what was built before of the same things; by default where it has the network.
             link: Leave `result-NAME` beside the manifest.
 
         Raises:
@@ -98,7 +98,7 @@ class Builds:
 
         ground = self._ground()
         source = source_of(ground, dirty=dirty)
-        built = [outcome.built for outcome in self.build(names, link=False)]
+        built = [outcome.built for outcome in self.build(names, anew=False, link=False)]
         hub, reporter = open_hub(ground.settings), self._environment.reporter
         for release in releases_of(built, owner, ground):
             yield publish(hub, release, source, by, ground, sign=sign or nobody, reporter=reporter)

@@ -38,7 +38,7 @@ def command(invocation: Invocation, *, check: bool, force: bool, no_link: bool, 
     from breakbulk.library.builds import Builds
 
     environment = invocation.environment()
-    builds = Builds(environment).build(packages, check=check, anew=force, link=not no_link)
+    builds = Builds(environment).build(packages, check=check, anew=force or None, link=not no_link)
     outcomes = []
     for outcome in builds:
         outcomes.append(outcome)
