@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from images import Engine, registry
 from measure import compare, seconds
 from workplace import AIRFLOW, WORK, breakbulk, copy_environment, locked_packages, rootfs_image
-
-from images import Engine, registry
 
 __all__ = ["NAME", "PROBE", "VERSIONS", "ImageRounds", "builder_image", "dockerfile", "measure", "pin", "requirements"]
 

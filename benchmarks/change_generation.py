@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from change_dependency import NAME, PROBE, ImageRounds, builder_image, pin
+from images import Engine, registry
 from measure import compare, seconds
 from workplace import AIRFLOW, WORK, breakbulk, copy_environment, locked_packages
-
-from images import Engine, registry
 
 __all__ = ["measure"]
 

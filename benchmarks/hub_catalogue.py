@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from measure import compare, seconds
-from workplace import WORK, breakbulk
 
 from breakbulk.hub import index
 from breakbulk.hub.hub import Hub
@@ -27,6 +25,8 @@ from breakbulk.hub.records import Blob, Change, Summary, encode_change, encode_e
 from breakbulk.lock.files import encode_lock, identity
 from breakbulk.lock.model import LOCK_VERSION, Lock, LockedSystem, Package
 from breakbulk.settings import Settings
+from measure import compare, seconds
+from workplace import WORK, breakbulk
 
 __all__ = ["measure"]
 
