@@ -85,6 +85,10 @@ class Verifier:
         if any(covers(each.owners, owner) for each in self._trust.keys):
             reporter.note(f"{where}: {fault.message}")
 
+    def fault(self, envelope: Envelope, owner: str, where: str) -> IntegrityError | None:
+        """Return why the signatures of a statement of `owner` do not suffice, None when they do."""
+        return _fault(self.judge_envelope(envelope, owner), owner, where)
+
     def judge(self, recorded: Recorded) -> tuple[Judged, ...]:
         """Return what each signature of a change is worth."""
         owner = recorded.change.environment.partition("/")[0]

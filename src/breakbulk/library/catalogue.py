@@ -33,12 +33,12 @@ class HubCatalogue:
         self._known: dict[str, tuple[Release, ...]] = {}
 
     def releases(self, package: str) -> tuple[Release, ...]:
-        """Return every release of `owner/name`, oldest first; raise as `PublishedPackages.history`."""
-        from breakbulk.hub.packages import PublishedPackages
+        """Return every release of `owner/name` that may be installed, oldest first; raise as `trusted_publications`."""
+        from breakbulk.hub.trusted_packages import trusted_publications
 
         with self._lock:
             if package not in self._known:
-                history = PublishedPackages(self._hub().objects).history(package)
+                history = trusted_publications(self._hub(), package, self._settings)
                 self._known[package] = tuple(each.publication.release for each in history)
             return self._known[package]
 
