@@ -31,7 +31,15 @@ from breakbulk.hub.names import is_reference
 from breakbulk.hub.objects import Objects
 from breakbulk.hub.records import Authorship, Blob, Envelope, encode_envelope
 
-__all__ = ["PACKAGE_TYPE", "Publication", "PublishedPackages", "RecordedPublication", "Source", "package_key"]
+__all__ = [
+    "PACKAGE_TYPE",
+    "Publication",
+    "PublishedPackages",
+    "RecordedPublication",
+    "Source",
+    "decode_publication",
+    "package_key",
+]
 
 PACKAGE_TYPE = "https://breakbulk.dev/package/v1"
 _STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -180,7 +188,7 @@ class PublishedPackages:
             data = self._objects.get(key)
         except NotFoundError as error:
             raise _broken(package, number) from error
-        return _decode(data, f"{self._objects.url}/{key}", package=package, number=number)
+        return decode_publication(data, f"{self._objects.url}/{key}", package=package, number=number)
 
     def _last_number(self, package: str) -> int:
         prefix = _prefix(package)
@@ -209,7 +217,8 @@ def _encode(publication: Publication) -> bytes:
     return msgspec.json.encode(statement, order="sorted")
 
 
-def _decode(data: bytes, where: str, *, package: str, number: int) -> RecordedPublication:
+def decode_publication(data: bytes, where: str, *, package: str, number: int) -> RecordedPublication:
+    """Return the publication in `data`; raise `IntegrityError` `change-damaged`, `HubError` `hub-newer`."""
     try:
         envelope = msgspec.json.decode(data, type=Envelope)
         payload = base64.b64decode(envelope.payload, validate=True)

@@ -74,7 +74,7 @@ def test_content_comes_in_parts_with_a_tag_and_for_ever(served: Served) -> None:
         ("PUT", change_key("bob/x", 1), ("read", "push", "switch"), ("ada",)),
         ("PUT", KEY, ("read", "switch", "collect"), ("*",)),
         ("PUT", "collecting", ("read", "push", "switch"), ("*",)),
-        ("PUT", "hub.json", ("read", "push", "switch", "collect"), ("*",)),
+        ("PUT", "hub.json", ("read", "switch", "collect"), ("*",)),
         ("DELETE", KEY, ("read", "push", "switch", "admin"), ("*",)),
         ("DELETE", "leases/0123456789", ("read",), ("*",)),
         ("GET", "leases/0123456789", ("read", "push"), ("*",)),

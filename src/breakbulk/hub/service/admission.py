@@ -6,17 +6,19 @@ before it, with the objects it names, and with the token it came with. Counterpa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 
 from breakbulk.errors import BreakbulkError, HubError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.names import Reference
+from breakbulk.hub.packages import decode_publication, package_key
 from breakbulk.hub.records import Blob, Change, Recorded, decode_recorded
 from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.keys import Key
 
-__all__ = ["admit_change"]
+__all__ = ["admit_change", "admit_publication"]
 
 
 def admit_change(
@@ -32,7 +34,7 @@ def admit_change(
     recorded = decode_recorded(data, key.text, environment=key.subject, number=key.number or 0)
     change = recorded.change
     caller.check("push" if change.kind == "push" else "switch", key.owner)
-    _check_author(change, caller)
+    _check_author(change.author, f"{change.environment}, change {change.number}", caller)
     current = hub.current(change.environment)
     if current is not None and change.number <= current.change.number:
         return False
@@ -45,13 +47,33 @@ def admit_change(
     return change
 
 
-def _check_author(change: Change, caller: Caller) -> None:
+def admit_publication(hub: Hub, key: Key, data: bytes, caller: Caller) -> bool:
+    """Say whether the publication in `data` may be recorded under `key`; False when that number is taken already.
+
+    Raises:
+        IntegrityError: `change-damaged`.
+        HubError: `change-refused`, `author-forged`.
+
+    """
+    number = key.number or 0
+    publication = decode_publication(data, key.text, package=key.subject, number=number).publication
+    _check_author(publication.author, f"{key.subject}, change {number}", caller)
+    if hub.objects.stat(key.text) is not None:
+        return False
+    before = hub.objects.get(package_key(key.subject, number - 1)) if number > 1 else None
+    if publication.parent != (hashlib.sha256(before).hexdigest() if before is not None else None):
+        raise _refused(key, "its parent is not the change before it")
+    _check_present(hub, key, publication.blobs)
+    return True
+
+
+def _check_author(author: str, where: str, caller: Caller) -> None:
     """Refuse changes in somebody else's name; whoever may administer a hub restores others' from a mirror."""
-    if change.author != caller.subject and not caller.permits("admin"):
+    if author != caller.subject and not caller.permits("admin"):
         raise HubError(
-            f"this token is {caller.subject}'s, and the change says that {change.author} made it",
+            f"this token is {caller.subject}'s, and the change says that {author} made it",
             identifier="author-forged",
-            where=f"{change.environment}, change {change.number}",
+            where=where,
             hint="leave the author out: it is that of the token",
         )
 
@@ -73,14 +95,18 @@ def _check_succession(key: Key, change: Change, current: Recorded | None) -> Non
 
 
 def _check_references(hub: Hub, key: Key, change: Change) -> None:
-    for blob in _blobs(change):
-        stat = hub.objects.stat(object_key(blob.sha256))
-        if stat is None or stat.size != blob.size:
-            raise _refused(key, f"the object {blob.sha256} of {blob.size} bytes, which it names, is not here")
+    _check_present(hub, key, _blobs(change))
     try:
         hub.lock(change)
     except BreakbulkError as error:
         raise _refused(key, str(error)) from error
+
+
+def _check_present(hub: Hub, key: Key, blobs: Iterable[Blob]) -> None:
+    for blob in blobs:
+        stat = hub.objects.stat(object_key(blob.sha256))
+        if stat is None or stat.size != blob.size:
+            raise _refused(key, f"the object {blob.sha256} of {blob.size} bytes, which it names, is not here")
 
 
 def _blobs(change: Change) -> Iterator[Blob]:

@@ -18,7 +18,7 @@ from breakbulk.errors import HubError, IntegrityError, NotFoundError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.records import Blob, Change, Recorded
-from breakbulk.hub.service.admission import admit_change
+from breakbulk.hub.service.admission import admit_change, admit_publication
 from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.keys import Key, parse_key, parse_prefix
 
@@ -108,7 +108,7 @@ class LayoutPolicy:
             )
         if key.family == "collecting":
             caller.check("collect")
-        elif key.family == "hub":
+        elif key.family == "hub" and replace:
             caller.check("admin")
         elif key.family in {"change", "journal", "digest"}:
             if not caller.permits("switch", key.owner):
@@ -129,9 +129,11 @@ class LayoutPolicy:
             _compare(key, received)
         elif key.family == "change":
             return admit_change(self._hub, key, received.content(), caller, self._check_signed)
+        elif key.family == "package":
+            return admit_publication(self._hub, key, received.content(), caller)
         elif key.family == "prepared":
             self._check_pointer(key, received.content())
-        elif key.family in {"journal", "digest", "snapshot"}:
+        elif key.family in {"journal", "digest", "snapshot"} or (key.family == "hub" and not caller.permits("admin")):
             return False
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from breakbulk.hub import index
+from breakbulk.hub.format import ensure_format
 from breakbulk.hub.layout import digest_key
 from breakbulk.hub.records import Change, decode_recorded
 from breakbulk.hub.service.audit import Entry
@@ -34,6 +35,7 @@ def accept(service: Service, caller: Caller, key: Key, received: Received, *, re
         created = True
     else:
         if isinstance(admitted, Change):
+            ensure_format(objects)
             objects.settle()  # what it refers to must outlive a crash if the change does
         created = objects.create(key.text, received.data)
     if created:
