@@ -87,7 +87,7 @@ def obtain(name: str, candidate: Candidate, transport: Transport, settings: Sett
 
     Raises:
         NetworkError: The index does not give it.
-        IntegrityError: It is not what the index promises; `digest-missing`, the index promises nothing.
+        IntegrityError: It is not what the index promises; `sdist-digest-missing`, the index promises nothing.
 
     """
     file = candidate.file
@@ -98,7 +98,7 @@ def obtain(name: str, candidate: Candidate, transport: Transport, settings: Sett
     elif file.sha256 is None:
         raise IntegrityError(
             "the index gives no SHA-256 of a source archive",
-            identifier="digest-missing",
+            identifier="sdist-digest-missing",
             where=file.name,
             hint="use an index that does (PEP 503), or install an unpacked copy of the source with `path`",
         )
