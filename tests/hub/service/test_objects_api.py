@@ -77,7 +77,7 @@ def test_content_comes_in_parts_with_a_tag_and_for_ever(served: Served) -> None:
         ("PUT", "hub.json", ("read", "switch", "collect"), ("*",)),
         ("DELETE", KEY, ("read", "push", "switch", "admin"), ("*",)),
         ("DELETE", "leases/0123456789", ("read",), ("*",)),
-        ("GET", "leases/0123456789", ("read", "push"), ("*",)),
+        ("GET", "leases/0123456789", ("read", "switch"), ("*",)),
         ("GET", KEY, ("push",), ("*",)),
     ],
 )
@@ -325,6 +325,9 @@ def test_leases_and_the_marker_of_a_collection(served: Served, place: Dictionary
     first = place.stat("leases/0123456789abcdef")
     pusher.replace("leases/0123456789abcdef", b"{}")
     [stat] = collector.list("leases/")
+    assert pusher.stat("leases/0123456789abcdef") == stat
+    with refused("token-scope"):
+        list(pusher.list("leases/"))
     assert first is not None
     assert stat.modified > first.modified
     collector.replace("collecting", b"{}")

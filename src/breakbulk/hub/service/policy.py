@@ -82,11 +82,11 @@ class LayoutPolicy:
         return parse_key(text)
 
     def check_read(self, caller: Caller, key: Key) -> None:
-        """Let readers read; what is in a lease lets one remove it, so it is for collections only."""
-        if key.family == "lease":
-            caller.check("collect")
-        else:
+        """Let readers read, and a push look at its own lease, whose name nobody else knows."""
+        if key.family != "lease":
             caller.check("read", key.owner)
+        elif not caller.permits("push"):
+            caller.check("collect")
 
     def check_list(self, caller: Caller, prefix: str) -> Callable[[str], bool]:
         """Let readers list their environments; digests of content are known from changes or not at all."""
