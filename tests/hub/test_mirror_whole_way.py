@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from machines import Machine, without_indices
+from shell_machines import Machine, without_indices
 
 pytestmark = pytest.mark.integration
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hello"

@@ -17,6 +17,7 @@ import msgspec
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.records import Blob, Change, PreparedPackage
 from breakbulk.lock.model import Lock, Package
+from breakbulk.lock.variants import every_variant
 
 __all__ = ["Reached", "documents", "every_archive", "mirrored", "prepared_packages"]
 
@@ -51,7 +52,7 @@ def every_archive(lock: Lock) -> Iterator[Package]:
     seen: set[str] = set()
     for system in lock.systems.values():
         for package in system.packages:
-            for each in (package, *_variants(package)):
+            for each in every_variant(package):
                 if each.sha256 not in seen:
                     seen.add(each.sha256)
                     yield each
@@ -66,19 +67,6 @@ def mirrored(hub: Hub, change: Change, lock: Lock) -> Iterator[Reached]:
         yield Reached(blob=Blob(sha256=package.sha256, size=package.size), what=f"{package.id} of {where}")
     for name, prepared in prepared_packages(hub, change):
         yield Reached(blob=prepared.blob, what=f"the prepared {name.partition('-')[2]} of {where}")
-
-
-def _variants(package: Package) -> Iterator[Package]:
-    for variant in package.variants:
-        yield msgspec.structs.replace(
-            package,
-            cpu=variant.cpu,
-            file=variant.file,
-            size=variant.size,
-            sha256=variant.sha256,
-            tree=variant.tree,
-            variants=(),
-        )
 
 
 def _of_hubs(packages: Iterable[Package]) -> Iterator[Package]:

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import graphlib
 import re
+import shlex
 from collections.abc import Mapping
 
 from breakbulk.manifest.faults import Fault
 
-__all__ = ["NAME", "check", "expand", "references"]
+__all__ = ["NAME", "check", "expand", "references", "translate"]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = NAME.pattern
@@ -62,6 +63,25 @@ def check(variables: Mapping[str, str]) -> None:
 def references(name: str, value: str) -> set[str]:
     """Return the variables to which the value of `name` refers, itself among them where it does."""
     return {found for token in _tokens(name, value) if (found := token["braced"] or token["bare"])}
+
+
+def translate(name: str, value: str) -> str:
+    """Return the value of `name` as what a POSIX shell assigns, which looks up what it refers to; raise `Fault`.
+
+    It is to stand right of an assignment and nowhere else: only there a shell does not split what it has looked up.
+    """
+    words, end = [], 0
+    for token in _tokens(name, value):
+        words += [value[end : token.start()] and shlex.quote(value[end : token.start()]), _reference(token)]
+        end = token.end()
+    return "".join([*words, shlex.quote(value[end:])])
+
+
+def _reference(token: re.Match[str]) -> str:
+    if token["escaped"] or token["dollar"]:
+        return shlex.quote(token["escaped"] or "$")
+    wanted, default = token["braced"] or token["bare"], token["default"]
+    return f'"${{{wanted}?is not set}}"' if default is None else f"${{{wanted}:-{shlex.quote(default[2:])}}}"
 
 
 def _order(variables: Mapping[str, str]) -> list[str]:
