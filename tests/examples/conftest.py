@@ -57,7 +57,7 @@ def example(tmp_path: Path, example_store: Path, shared_cache: Path) -> Callable
 
     def copy(name: str) -> Example:
         target = tmp_path / name
-        ignored = shutil.ignore_patterns(".breakbulk", "breakbulk.lock", "__pycache__")
+        ignored = shutil.ignore_patterns(".breakbulk", "breakbulk.lock", "__pycache__", "result-*")
         shutil.copytree(EXAMPLES / name, target, ignore=ignored)
         return Example(target, {"BREAKBULK_STORE": str(example_store), "BREAKBULK_CACHE": str(shared_cache)})
 
