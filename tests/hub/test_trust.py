@@ -142,6 +142,12 @@ def test_a_signature_under_the_id_of_another_key_is_refused(
     assert refused(node, hub).reference == "signature-invalid"
 
 
+def test_one_key_cannot_sign_twice(place: Dictionary, hub: Hub, ada: Person, node: Person) -> None:
+    signed_push(hub, "a", ada.sign)
+    alter(place, 1, lambda found: msgspec.structs.replace(found, signatures=found.signatures * 2))
+    assert refused(node, hub).reference == "signature-invalid"
+
+
 def test_a_statement_of_another_kind_is_refused(place: Dictionary, hub: Hub, ada: Person, node: Person) -> None:
     signed_push(hub, "a", ada.sign)
     alter(place, 1, lambda found: msgspec.structs.replace(found, payloadType="application/json"))
