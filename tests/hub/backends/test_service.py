@@ -153,8 +153,8 @@ def test_a_download_whose_object_was_replaced_is_given_up(settings: Settings) ->
         b"".join(objects.stream("a"))
 
 
-CUT = pytest.raises(BreakbulkError, match="^hub-unreachable|^hub-refused")
-NO_HUB = pytest.raises(HubError, match="^hub-refused")
+CUT = pytest.raises(BreakbulkError, match=r"^hub-unreachable|^hub-refused")
+NO_HUB = pytest.raises(HubError, match=r"^hub-refused")
 
 
 @pytest.mark.parametrize("lines", [b"", b'{"key":"a/b","size":1,"modified":"2026-01-01T00:00:00Z"}\n', b'{"end":3}\n'])
