@@ -313,10 +313,10 @@ class Environment(Runnable):
         from breakbulk.store.layout import Layout
         from breakbulk.store.roots import remember_project
 
-        realised = self._realise(self.current_lock())
+        lock = self.current_lock()
         with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
             remember_project(Layout(self.settings.store), self.lock_path)
-        return realised
+        return self._realise(lock)
 
     def _builder(self) -> WheelBuilder | None:
         """Return who builds distributions without wheels; None where there are none, as little needs it."""

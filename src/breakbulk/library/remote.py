@@ -123,8 +123,10 @@ class RemoteEnvironment(Runnable):
         from breakbulk.store.roots import remember_environment
 
         system, layout = self._locked_system(self.lock), Layout(self.settings.store)
+        with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
+            remember_environment(layout, self.reference.environment, self.recorded.change.digest, self.lock)
         with told_of(self.place):
-            realised = realise_system(
+            return realise_system(
                 system,
                 without_sources_elsewhere(self.manifest),
                 ecosystems(),
@@ -132,9 +134,6 @@ class RemoteEnvironment(Runnable):
                 self.reporter,
                 prepared=HubPackages(self.hub, self.recorded.change, running_system()),
             )
-        with suppress(OSError):  # a store that somebody else keeps: whoever keeps it decides
-            remember_environment(layout, self.reference.environment, self.recorded.change.digest, self.lock)
-        return realised
 
     def _about_to_launch(self, realised: Realised) -> None:  # noqa: ARG002 - a directory's plan needs it
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -74,26 +74,28 @@ def realise_system(
     """
     from breakbulk.store.base import realise_base
     from breakbulk.store.composition import compose
+    from breakbulk.store.using import using
 
     begun = time.monotonic()
-    realised = realise(
-        system.packages,
-        system.python,
-        manifest_installs=manifest.install,
-        ecosystems=ecosystems,
-        settings=settings,
-        reporter=reporter,
-        prepared=prepared,
-    )
     layout = Layout(settings.store)
-    before_base = time.monotonic()
-    try:
-        base = realise_base(layout, system, manifest, settings, reporter)
-        lowers = compose(layout, base, system.packages)
-    except OSError as error:
-        from breakbulk.store.faults import store_fault
+    with using(layout):  # so that no collection takes away what is found to be there
+        realised = realise(
+            system.packages,
+            system.python,
+            manifest_installs=manifest.install,
+            ecosystems=ecosystems,
+            settings=settings,
+            reporter=reporter,
+            prepared=prepared,
+        )
+        before_base = time.monotonic()
+        try:
+            base = realise_base(layout, system, manifest, settings, reporter)
+            lowers = compose(layout, base, system.packages)
+        except OSError as error:
+            from breakbulk.store.faults import store_fault
 
-        raise store_fault(error, settings.store, variable="BREAKBULK_STORE") from error
+            raise store_fault(error, settings.store, variable="BREAKBULK_STORE") from error
     ended = time.monotonic()
     seconds = {**realised.seconds, "base": ended - before_base, "total": ended - begun}
     return msgspec.structs.replace(realised, lowers=lowers, base=base, seconds=seconds)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from breakbulk.cli import completing
+from breakbulk.cli import completing, store_keeping
 from breakbulk.cli.declaration import Group, declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import Style, columns, count, human_size
@@ -24,10 +24,12 @@ _RIGHT = frozenset({4, 5})
 
 command = Group(
     "store",
-    help="Show what this machine keeps.\n\nEvery package is kept once, unpacked and read-only, for all environments.",
+    help="Show and tidy what this machine keeps.\n\nEvery package is kept once, unpacked and read-only, for all "
+    "environments.",
     examples=(
         ("breakbulk store path", "Print where the store is."),
         ("breakbulk store stats", "Print how much it holds."),
+        ("breakbulk store gc", "Remove what nobody needs."),
     ),
 )
 
@@ -85,7 +87,7 @@ def stats(invocation: Invocation) -> None:
     invocation.show(document, lambda: _stats_text(found, free_bytes))
 
 
-for _command in (path, list_, stats):
+for _command in (path, list_, stats, *store_keeping.COMMANDS):
     command.add_command(_command)
 
 

@@ -1,0 +1,47 @@
+"""Which trees are mounted by whoever runs: read from the mount tables of all processes that we may see.
+
+Since Linux 6.8 an overlay tells each of its layers by path. Before, its layers have the names that they had when it was
+mounted, which are numbers, so that nobody can tell what it uses: `Mounted.unknown`, and nothing may be removed.
+Processes of other users, seen by root only, count; those of another process namespace that we are not in are not seen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import msgspec
+
+__all__ = ["Mounted", "mounted"]
+
+_TREE = re.compile(rb"/(?:packages|bundles)/([A-Za-z0-9+.~_-]+)")
+_UNKNOWN = re.compile(rb"lowerdir\+?=(?:[0-9]+[:, ]|/proc/self/fd/)")
+
+
+class Mounted(msgspec.Struct, frozen=True, kw_only=True):
+    """Names of directories of packages and bundles, of whatever store; whether some mount does not tell its own."""
+
+    names: frozenset[str]
+    unknown: bool
+
+
+def mounted(proc: str = "/proc") -> Mounted:
+    """Return what is mounted now."""
+    names: set[bytes] = set()
+    unknown = False
+    seen: set[bytes] = set()
+    for process in os.listdir(proc):
+        table = _table(f"{proc}/{process}/mountinfo") if process.isdigit() else b""
+        if table and table not in seen:
+            seen.add(table)
+            names.update(_TREE.findall(table))
+            unknown = unknown or _UNKNOWN.search(table) is not None
+    return Mounted(names=frozenset(name.decode() for name in names), unknown=unknown)
+
+
+def _table(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as many as there are processes
+            return file.read()
+    except OSError:  # it has ended, or is not ours to see
+        return b""
