@@ -35,7 +35,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Store": ("realise", "store"),
     "Build": ("build", "publish"),
     "Hub": ("push", "pull", "history", "show", "switch", "rollback", "key", "verify", "hub"),
-    "Move": ("export",),
+    "Move": ("import", "export"),
     "Your shell": ("completion",),
 }
 """The commands by the headings of `--help`; each is `command` of the module of its name in `commands`."""

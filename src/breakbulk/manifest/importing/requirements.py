@@ -14,7 +14,7 @@ import shlex
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
@@ -26,7 +26,7 @@ from breakbulk.manifest.importing.joining import Asked, joined
 from breakbulk.manifest.schema import Install, PypiInstall
 from breakbulk.manifest.specs import parse_spec
 
-__all__ = ["from_requirements"]
+__all__ = ["Installs", "RequirementsReader", "from_requirements"]
 
 _CONTINUATION = re.compile(r"\\\r?\n")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -51,17 +51,30 @@ def from_requirements(
     cannot be understood (`import-requirement`), or that another excludes (`import-contradiction`).
     """
     draft = Draft(f"Made from {path.name}.")
-    reader = _Reader(draft, path.parent)
+    reader = RequirementsReader(draft, path.parent)
     reader.read(path)
     if reader.constraints:
         draft.option("constraints", reader.constraints)
     return draft.text(suite, systems)
 
 
-class _Reader:
-    """Reads one file and those it names into a draft."""
+class Installs(Protocol):
+    """Where requirements go: `Draft` and whatever else collects installs."""
 
-    def __init__(self, draft: Draft, directory: Path) -> None:
+    def install(self, name: str, install: Install) -> str:
+        """Add an install and return its id."""
+
+    def change(self, install_id: str, install: Install) -> None:
+        """Put `install` in the place of the one that has this id."""
+
+    def comment(self, text: str) -> None:
+        """Tell the user something."""
+
+
+class RequirementsReader:
+    """Reads requirements, and files of them with those they name, for a manifest in `directory`."""
+
+    def __init__(self, draft: Installs, directory: Path) -> None:
         self.draft = draft
         self.directory = directory
         self.constraints: list[str] = []
@@ -71,6 +84,7 @@ class _Reader:
         self.where = ""
 
     def read(self, path: Path) -> None:
+        """Read a file; raises like `from_requirements`."""
         if path.resolve() in self.read_already:
             return
         self.read_already.add(path.resolve())
@@ -89,6 +103,7 @@ class _Reader:
                 ) from None
 
     def take(self, text: str, path: Path) -> None:
+        """Read one line of the file `path`."""
         if not text.startswith("-"):
             self.requirement(text)
             return
@@ -97,30 +112,35 @@ class _Reader:
         if kind == "-r" and "://" not in value:
             self.read(path.parent / value)
         elif kind == "-c" and "://" not in value:
-            self.constraints.append(self.relative(path.parent / value))
+            self.constrain(path.parent / value)
         elif kind == "-e":
             self.requirement(value if "://" in value or _is_path(value) else f"./{value}")
         elif option in _INDEX_OPTIONS:
-            self.say("Which index packages come from is configuration (uv.toml, pip.conf), not part of a manifest.")
+            self._say("Which index packages come from is configuration (uv.toml, pip.conf), not part of a manifest.")
         else:
             self.draft.comment(f"not taken over: {option}" + (f" {value}" if value and "://" not in value else ""))
 
+    def constrain(self, file: Path) -> None:
+        """Note a file of constraints."""
+        self.constraints.append(self._relative(file))
+
     def requirement(self, text: str) -> None:
+        """Read one requirement; raises `UsageError`, `InvalidRequirement` or `ManifestError`."""
         stripped = _HASH.sub("", text).strip()
         if stripped != text.strip():
-            self.say("The hashes of the requirements are dropped: the lock has its own.")
+            self._say("The hashes of the requirements are dropped: the lock has its own.")
         if _is_path(stripped):
-            self.path(stripped)
+            self._path(stripped)
         elif stripped.startswith("git+"):
-            self.git(stripped)
+            self._git(stripped)
         elif "://" in stripped.partition("@")[0]:
-            self.address(stripped)
+            self._address(stripped)
         else:
-            self.named(Requirement(stripped), stripped)
+            self._named(Requirement(stripped), stripped)
 
-    def named(self, requirement: Requirement, text: str) -> None:
+    def _named(self, requirement: Requirement, text: str) -> None:
         if requirement.url and requirement.url.startswith("git+"):
-            self.git(requirement.url, name=requirement.name, extras=tuple(sorted(requirement.extras)))
+            self._git(requirement.url, name=requirement.name, extras=tuple(sorted(requirement.extras)))
             return
         asked = Asked(requirement, text, self.where)
         if before := self.asked.get(asked.key):
@@ -131,18 +151,18 @@ class _Reader:
             asked = asked._replace(install=name)
         self.asked[asked.key] = asked
 
-    def path(self, text: str) -> None:
+    def _path(self, text: str) -> None:
         text = urllib.parse.unquote(text.removeprefix("file://")).partition(";")[0].strip()
         match = _EXTRAS.search(text)
         extras = tuple(extra.strip() for extra in match["extras"].split(",")) if match else ()
         spec = parse_spec(_EXTRAS.sub("", text), directory=self.directory)
         self.draft.install(spec.id, msgspec.structs.replace(spec.install, extras=extras))
 
-    def git(self, text: str, *, name: str | None = None, extras: tuple[str, ...] = ()) -> None:
+    def _git(self, text: str, *, name: str | None = None, extras: tuple[str, ...] = ()) -> None:
         spec = parse_spec(text)
         self.draft.install(name or spec.id, msgspec.structs.replace(spec.install, extras=extras))
 
-    def address(self, text: str) -> None:
+    def _address(self, text: str) -> None:
         """Take a bare address: a wheel says its own name, anything else has none."""
         file = PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(text).path)).name
         try:
@@ -152,10 +172,10 @@ class _Reader:
             return
         self.draft.install(name, PypiInstall(pypi=f"{name} @ {text}"))
 
-    def relative(self, file: Path) -> str:
+    def _relative(self, file: Path) -> str:
         return os.path.relpath(file, self.directory)
 
-    def say(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         """Comment on something once."""
         if text not in self.said:
             self.said.add(text)
