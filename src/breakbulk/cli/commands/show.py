@@ -74,13 +74,13 @@ def command(invocation: Invocation, name: str, everything: bool, system: str | N
 
 
 def _system(lock: Lock, asked: str | None, here: str) -> str:
-    """Return the system whose packages to show; raise `NotFoundError` when it is not in the lock."""
+    """Return the system whose packages to show; raise `LockError` when it is not in the lock."""
     if asked is None:
         return here if here in lock.systems else min(lock.systems, default=here)
     if asked not in lock.systems:
-        from breakbulk.errors import NotFoundError
+        from breakbulk.errors import LockError
 
-        raise NotFoundError(
+        raise LockError(
             f"the environment is not locked for {asked}",
             identifier="system-not-locked",
             hint=f"it is for {', '.join(sorted(lock.systems)) or 'no system'}",
