@@ -182,3 +182,8 @@ def test_several_keys_and_no_choice_is_told(call: Call, hub: Hub) -> None:
     assert (outcome.code, "not signed: you have the keys ada, work" in outcome.err) == (0, True)
     assert call("switch", ENVIRONMENT, "2", "--sign", "home").code == 72
     assert call("switch", ENVIRONMENT, "2", "--sign", "ada", "--no-sign").code == 2
+
+
+def test_a_file_that_is_not_there_is_no_key(call: Call, tmp_path: Path) -> None:
+    outcome = call("key", "trust", tmp_path / "none.pub", "--owner", "ada")
+    assert (outcome.code, outcome.err.startswith("error[usage]")) == (2, True)

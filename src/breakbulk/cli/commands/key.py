@@ -12,6 +12,7 @@ from breakbulk.cli.declaration import Group, declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import Style, columns, human_age, one_line, printable
 from breakbulk.cli.signing_options import ask_new_passphrase, asking
+from breakbulk.errors import UsageError
 
 if TYPE_CHECKING:
     from breakbulk.hub.keys import KeyRing, PublicKey
@@ -82,10 +83,10 @@ def list_(invocation: Invocation) -> None:
     ("cat ada.pub | breakbulk key trust - --owner 'team-*' --name ada", "Read it from standard input."),
     environment=False,
 )
-@click.argument("file", type=click.File("rb"), metavar="FILE|-")
+@click.argument("file", type=click.Path(allow_dash=True, dir_okay=False), metavar="FILE|-")
 @click.option("--owner", "owners", multiple=True, required=True, metavar="PATTERN", help="An owner, `team-*`, or `*`.")
 @click.option("--name", metavar="NAME", help="What to call it; by default as the file is called.")
-def trust(invocation: Invocation, file: Any, owners: tuple[str, ...], name: str | None) -> None:
+def trust(invocation: Invocation, file: str, owners: tuple[str, ...], name: str | None) -> None:
     """Believe the holder of a public key for what some owners have.
 
     Get it from its owner, not from the hub. A successor that the key itself names later is believed without this; a
@@ -97,9 +98,9 @@ def trust(invocation: Invocation, file: Any, owners: tuple[str, ...], name: str 
     from breakbulk.hub.trusted_keys import TrustedKey, change_trust, check_owners
 
     check_owners(owners)
-    called = name or (PurePath(file.name).stem if file.name != "<stdin>" else "unnamed")
+    called = name or (PurePath(file).stem if file != "-" else "unnamed")
     check_key_name(called)
-    key = decode_public(file.read(), called, file.name)
+    key = decode_public(_content(file), called, file)
     added = TrustedKey(key=key, owners=owners, since=datetime.now(UTC))
     trusted = change_trust(invocation.settings, lambda before: before.trusting(added))
     patterns = next(each.owners for each in trusted.keys if each.key.id == key.id)
@@ -168,6 +169,16 @@ def rotate(invocation: Invocation, name: str, message: str, passphrase: bool, si
     document = {"name": name, "old": done.old.id, "key": done.new.id, "environments": done.environments}
     text = f"replaced the key {name}\nold  {done.old.id}, good for what there is of {done.environments} environments"
     invocation.report(document, f"{text}\nnew  {done.new.id}")
+
+
+def _content(file: str) -> bytes:
+    """Return the bytes of a file, or of standard input."""
+    try:
+        with click.open_file(file, "rb") as opened:
+            content: bytes = opened.read()
+    except OSError as error:
+        raise UsageError("the public key cannot be read", where=file, why=error.strerror) from error
+    return content
 
 
 def _ring(invocation: Invocation) -> KeyRing:
