@@ -82,6 +82,10 @@ def _imported(source: Path, directory: Path, name: str | None, *, exact: bool) -
         from breakbulk.importing.dockerfile import from_dockerfile
 
         return from_dockerfile(source.absolute(), into=directory, name=name)
+    if source.suffix in {".yml", ".yaml"}:
+        from breakbulk.importing.conda import from_conda
+
+        return from_conda(source.absolute(), into=directory)
     raise UsageError(
         f"nothing can be taken over from {source}",
         identifier="import-unsupported",
