@@ -73,7 +73,7 @@ def _arguments(line: str, words: str) -> list[str]:
     start = line.index(f"breakbulk {words}") + len(f"breakbulk {words}")
     argv = []
     for word in shlex.split(line[start:].partition(')"')[0]):
-        if word in {">", "|", "&&", ";"}:
+        if word in {">", "<", "|", "&&", ";"}:
             break
         argv.append(word)
     return argv

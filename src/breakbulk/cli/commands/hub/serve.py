@@ -35,8 +35,8 @@ _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 1 << 20, "GiB": 1 << 30
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:8470", show_default=True, help="Where to listen.")
 @click.option("--hub", "url", metavar="URL", help="The hub to serve; by default the configured one.")
 @state_option
-@click.option("--certificate", type=click.Path(path_type=Path, exists=True), help="PEM file: do TLS with it.")
-@click.option("--key", type=click.Path(path_type=Path, exists=True), help="PEM file with the key of the certificate.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="PEM file: do TLS with it.")
+@click.option("--key", type=click.Path(path_type=Path), help="PEM file with the key of the certificate.")
 @click.option("--behind", metavar="ADDRESS", multiple=True, help="A reverse proxy that does TLS and is believed.")
 @click.option("--public-read", is_flag=True, help="Let everybody read everything without a token.")
 @click.option("--public-metrics", is_flag=True, help="Let everybody read /metrics without a token.")
@@ -111,6 +111,9 @@ def _listening(listen: str, certificate: Path | None, key: Path | None, behind: 
         raise UsageError("this is no address to listen at", where=listen, hint="write HOST:PORT, as 127.0.0.1:8470")
     if (certificate is None) != (key is None):
         raise UsageError("TLS needs both --certificate and --key")
+    for file in (certificate, key):
+        if file is not None and not file.is_file():
+            raise UsageError("there is no such PEM file", where=str(file))
     return Listening(host=host.strip("[]"), port=int(port), certificate=certificate, key=key, proxies=behind)
 
 
