@@ -17,6 +17,7 @@ from breakbulk.hub.records import Blob, Change
 __all__ = ["Contents"]
 
 _READERS = 16
+_ABSENT = "is not on the hub"
 
 
 class Contents:
@@ -39,9 +40,14 @@ class Contents:
         """How many were looked at."""
         return len(self._found)
 
+    @property
+    def damaged(self) -> tuple[Blob, ...]:
+        """Those that are there and are not what their names say."""
+        return tuple(blob for blob, fault in self._found.items() if fault not in {None, _ABSENT})
+
     def faults(self, change: Change) -> Iterator[str]:
         """Yield what is wrong with what a change names. Raises `NetworkError`, `HubError` as the backend."""
-        wrong = list(self._objects(_named(change)))
+        wrong = list(self.of(_named(change)))
         yield from wrong
         if self._found.get(change.lock) is None and (fault := self._lock(change)):
             yield fault
@@ -57,7 +63,7 @@ class Contents:
         except BreakbulkError as error:
             yield f"the prepared packages for {system}: {error.message}"
             return
-        yield from self._objects((f"the prepared package {name} for {system}", p.blob) for name, p in packages.items())
+        yield from self.of((f"the prepared package {name} for {system}", p.blob) for name, p in packages.items())
 
     def _lock(self, change: Change) -> str | None:
         """Say why the lock is not that of the environment's digest."""
@@ -72,7 +78,7 @@ class Contents:
                 self._locks[key] = f"the lock: {error.message}; {error.why}"
         return self._locks[key]
 
-    def _objects(self, named: Iterable[tuple[str, Blob]]) -> Iterator[str]:
+    def of(self, named: Iterable[tuple[str, Blob]]) -> Iterator[str]:
         """Yield what is wrong with objects, each with what it is."""
         blobs = {blob: what for what, blob in named}
         new = [blob for blob in blobs if blob not in self._found]
@@ -86,7 +92,7 @@ class Contents:
         key = object_key(blob.sha256)
         stat = self._hub.objects.stat(key)
         if stat is None:
-            return "is not on the hub"
+            return _ABSENT
         if stat.size != blob.size:
             return f"has {stat.size} bytes, not {blob.size}"
         return self._altered(key, blob) if self._deep else None

@@ -24,7 +24,7 @@ from breakbulk.lock.model import Package
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 from breakbulk.store.faults import store_fault
-from breakbulk.store.layout import Layout, directory_name
+from breakbulk.store.layout import Layout, directory_name, plain_name
 from breakbulk.store.milestones import passed
 from breakbulk.store.preparing import prepare
 
@@ -45,7 +45,7 @@ class Preparing:
 
     Attributes:
         made: How many were prepared by `complete`.
-        found: Keys of objects that were made, and turned out to be on the hub already.
+        found: Keys of objects that turned out to be on the hub already, though no generation need name them.
 
     """
 
@@ -54,7 +54,7 @@ class Preparing:
         self._settings = settings
         self._reporter = reporter
         self._layout = Layout(settings.store)
-        self._packages = {directory_name(package): package for package in packages}
+        self._packages = {plain_name(directory_name(package)): package for package in packages}
         self._facts = {name: self._read_facts(name) for name in self._packages}
         self._slots = threading.Semaphore(settings.jobs)
         self.made = 0
@@ -70,6 +70,17 @@ class Preparing:
         rest = [name for name in self._packages if name not in same]
         pointed = side_by_side(self._pointed, rest, threads=self._settings.downloads)
         return same | {name: found for name, found in zip(rest, pointed, strict=True) if found}
+
+    def standing(self, known: Mapping[str, PreparedPackage]) -> dict[str, PreparedPackage]:
+        """Return `known` less what a collection took away between our look and our lease."""
+        unleased = [name for name, package in known.items() if object_key(package.blob.sha256) in self.found]
+        stats = side_by_side(
+            lambda name: self._objects.stat(object_key(known[name].blob.sha256)),
+            unleased,
+            threads=self._settings.downloads,
+        )
+        gone = {name for name, stat in zip(unleased, stats, strict=True) if stat is None}
+        return {name: package for name, package in known.items() if name not in gone}
 
     def complete(self, known: Mapping[str, PreparedPackage]) -> dict[str, PreparedPackage]:
         """Prepare and send what is not in `known`; return all.
@@ -131,10 +142,11 @@ class Preparing:
             return None
         if stat is None or stat.size != blob.size:
             return None
+        self.found.add(stat.key)
         return PreparedPackage(blob=blob, tree=facts.tree, size=facts.size)
 
     def _read_facts(self, name: str) -> _Facts:
-        path = self._layout.records / name
+        path = self._layout.record(self._packages[name])
         try:
             return msgspec.msgpack.decode(path.read_bytes(), type=_Facts)
         except (OSError, msgspec.DecodeError) as error:
@@ -143,5 +155,5 @@ class Preparing:
                 identifier="record-damaged",
                 where=str(path),
                 why=str(error),
-                hint=f"remove the package and realise again: `rm -rf {self._layout.packages / name} {path}`",
+                hint=f"remove the package and realise again: `rm -rf {self._layout.packages / path.name} {path}`",
             ) from error

@@ -28,7 +28,6 @@ from breakbulk.lock.model import Lock, Package
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 from breakbulk.store.milestones import passed
-from breakbulk.store.processor import for_this_machine
 
 __all__ = ["Outgoing", "Pushed", "push"]
 
@@ -43,6 +42,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         lock: Current.
         manifest: The manifest as the user wrote it, its includes of directories merged in.
         system: Whose packages are realised here and are sent prepared; None sends none.
+        trees: Its packages as they are here (`store.realise.Realised`): what others vouch for, and this machine took on
+            their word, is vouched for again.
         files: What no index has: archives of own sources, constraints.
         based_on: The generation that this one was made from, None when that is unknown.
 
@@ -52,6 +53,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     lock: Lock
     manifest: bytes
     system: str | None
+    trees: tuple[Package, ...] = ()
     files: tuple[Item, ...] = ()
     based_on: int | None = None
 
@@ -147,8 +149,7 @@ class _Push:
         self._reporter = reporter
         self._threads = settings.downloads
         self._digest = identity(outgoing.lock)
-        packages = _realised(outgoing, settings)
-        self._preparing = Preparing(self._objects, packages, settings, reporter)
+        self._preparing = Preparing(self._objects, outgoing.trees, settings, reporter)
 
     def run(self) -> Pushed:
         current = self._hub.current(self._outgoing.environment)
@@ -158,10 +159,11 @@ class _Push:
         passed("push-planned")
         with ExitStack() as leases:
             lease = leases.enter_context(self._leased(self._keys(documents, known)))
-            prepared = self._preparing.complete(known)
+            prepared = self._preparing.complete(self._preparing.standing(known))
             if prepared != known:
                 documents = self._documents(prepared)
                 leases.enter_context(self._leased(self._preparing.found | _keys(documents.all())))
+                self._preparing.complete(self._preparing.standing(prepared))
             self._send((*documents.all(), *self._outgoing.files))
             lease.check()
             recorded = self._hub.commit(self._outgoing.environment, self._change(documents), self._sign)
@@ -291,13 +293,6 @@ class _Push:
             prepared=len(prepared),
             made=self._preparing.made,
         )
-
-
-def _realised(outgoing: Outgoing, settings: Settings) -> tuple[Package, ...]:
-    """Return the packages as they are realised here: of several levels of CPU the one of this machine."""
-    if outgoing.system is None:
-        return ()
-    return for_this_machine(outgoing.lock.systems[outgoing.system], settings).packages
 
 
 def _document(data: bytes, what: str) -> Item:

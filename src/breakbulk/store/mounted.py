@@ -14,7 +14,7 @@ import msgspec
 
 __all__ = ["Mounted", "mounted"]
 
-_TREE = re.compile(rb"/(?:packages|bundles)/([A-Za-z0-9+.~_-]+)")
+_TREE = re.compile(rb"/(?:packages|bundles)/([A-Za-z0-9+.~_@-]+)")
 _UNKNOWN = re.compile(rb"lowerdir\+?=(?:[0-9]+[:, ]|/proc/self/fd/)")
 
 

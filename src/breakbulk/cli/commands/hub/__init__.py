@@ -14,7 +14,7 @@ from breakbulk.cli.declaration import Group
 
 __all__ = ["COMMANDS", "command"]
 
-COMMANDS: tuple[str, ...] = ("list", "serve", "login", "logout", "token", "policy", "mirror")
+COMMANDS: tuple[str, ...] = ("list", "serve", "login", "logout", "token", "policy", "mirror", "gc", "check")
 """The commands, in the order of `--help`."""
 
 
