@@ -56,3 +56,19 @@ def test_what_cannot_be_imported_is_refused(call: Call, project: Path, name: str
     (project / "notes.txt").touch()
     assert call("import", name, "--json").document["error"] == error
     assert not (project / "breakbulk.toml").exists()
+
+
+def test_only_an_image_is_taken_exactly(call: Call, project: Path, dockerfile: Path) -> None:
+    assert call("import", "Dockerfile", "--exact", "--json").code == 2
+
+
+def test_a_conda_environment_goes_into_a_new_directory(call: Call, project: Path) -> None:
+    (project / "environment.yml").write_text("dependencies: [jq]\n")
+    outcome = call("import", "environment.yml", "--into", "science")
+    assert (outcome.code, outcome.err) == (0, "next: breakbulk lock -e science\n")
+    assert set(read_manifest(project / "science/breakbulk.toml").install) == {"jq"}
+
+
+def test_a_file_that_is_no_image_is_refused(call: Call, project: Path) -> None:
+    (project / "x.tar").write_bytes(b"no image")
+    assert call("import", "x.tar", "--json").document["error"] == "import-no-image"

@@ -76,6 +76,10 @@ def _imported(source: Path, directory: Path, name: str | None, *, exact: bool) -
     if not source.is_file():
         raise NotFoundError(f"{source} is no file", identifier="import-not-found", where=str(source.absolute()))
     called = source.name.lower()
+    if source.suffix == ".tar":
+        from breakbulk.importing.image import from_image
+
+        return from_image(source.absolute(), into=directory, name=name, exact=exact)
     if exact:
         raise UsageError(f"--exact is for images, and {source} is none", hint="leave --exact out")
     if "dockerfile" in called or "containerfile" in called:

@@ -13,7 +13,7 @@ from breakbulk.ecosystems.extraction.detecting import extract
 from breakbulk.ecosystems.extraction.names import member_path, refusal
 from breakbulk.ecosystems.extraction.placing import AS_IS, Placement, Stripped
 from breakbulk.ecosystems.extraction.rules import DEBIAN, OWN, STRANGER, Limits, Rules
-from breakbulk.ecosystems.extraction.tar import extract_tar, read_members
+from breakbulk.ecosystems.extraction.tar import extract_tar, read_members, scan_members
 from breakbulk.ecosystems.extraction.tree import Attributes, Tree
 from breakbulk.ecosystems.extraction.zip import extract_zip
 
@@ -34,4 +34,5 @@ __all__ = [
     "member_path",
     "read_members",
     "refusal",
+    "scan_members",
 ]

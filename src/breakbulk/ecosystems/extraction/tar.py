@@ -8,7 +8,7 @@ https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -20,7 +20,7 @@ from breakbulk.ecosystems.extraction.streams import PIECE_BYTES, Readable, Strea
 from breakbulk.ecosystems.extraction.tree import Attributes, Tree
 from breakbulk.ecosystems.interface import Content
 
-__all__ = ["extract_tar", "read_members"]
+__all__ = ["extract_tar", "read_members", "scan_members"]
 
 _CAPABILITY = "SCHILY.xattr.security.capability"
 _ZEROS = bytes(PIECE_BYTES)
@@ -65,6 +65,36 @@ def read_members(file: Readable, *, archive: str, limit_bytes: int, rules: Rules
             budget.count_bytes(member.size)
             found[path] = b"".join(_data(stream, member, archive))
     return found
+
+
+def scan_members(
+    file: Readable,
+    *,
+    archive: str,
+    packed_bytes: int,
+    wanted: Callable[[str], bool],
+    limit_bytes: int,
+    rules: Rules = STRANGER,
+) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the name of each member of a large tar archive, with the bytes of the regular files that are wanted.
+
+    Nothing is written, so names are judged only of what is wanted. A wanted file above `limit_bytes` is a bomb.
+    """
+    stream = Stream(file, archive=archive, read_limit=rules.limits.header_bytes)
+    budget = Budget(rules.limits, archive=archive, packed_bytes=packed_bytes)
+    for member in _members(stream, archive, budget):
+        name = member.name.removeprefix("./")
+        budget.count_member(name)
+        if not (member.isreg() and wanted(name)):
+            yield name, None
+            continue
+        path = member_path(name, archive=archive, rules=rules)
+        if member.size > limit_bytes:
+            raise refusal("a file is too large", identifier="archive-bomb", archive=archive, member=name)
+        budget.count_bytes(member.size)
+        yield path, b"".join(_data(stream, member, archive))
+    for size in stream.drain():
+        budget.count_bytes(size)
 
 
 class _Extraction:
