@@ -30,7 +30,7 @@ from breakbulk.hub.layout import KEYS, change_key, digest_key, object_key, prepa
 from breakbulk.hub.leases import pushing
 from breakbulk.hub.names import Reference
 from breakbulk.hub.policy import read_policy, requires_signatures
-from breakbulk.hub.reach import Reached, documents, every_archive, mirrored, prepared_packages
+from breakbulk.hub.reach import Reached, documents, every_archive, mirrored, own_archives, prepared_packages
 from breakbulk.hub.records import Change, PreparedPackage, Recorded
 from breakbulk.hub.uploads import Metered
 from breakbulk.lock.model import Lock, Package
@@ -205,8 +205,10 @@ class _Mirroring:
         return there
 
     def _described(self, history: Iterable[Recorded]) -> Iterator[_Item]:
+        """Yield what changes name themselves; what only lists and locks name is not needed to record them."""
         for recorded in history:
             yield from (self._item(reached) for reached in documents(recorded.change))
+            yield from (self._item(reached) for reached in own_archives(recorded.change))
 
     def _packages(self, changes: Iterable[Change], locks: Mapping[int, Lock], *, archives: bool) -> Iterator[_Item]:
         for change in changes:

@@ -19,7 +19,7 @@ from breakbulk.hub.records import Blob, Change, PreparedPackage
 from breakbulk.lock.model import Lock, Package
 from breakbulk.lock.variants import every_variant
 
-__all__ = ["Reached", "documents", "every_archive", "mirrored", "prepared_packages"]
+__all__ = ["Reached", "documents", "every_archive", "mirrored", "own_archives", "prepared_packages"]
 
 _ONLY_ON_HUBS = frozenset({"source", "hub"})
 
@@ -41,6 +41,12 @@ def documents(change: Change) -> Iterator[Reached]:
         yield Reached(blob=blob, what=f"the list of prepared packages of {where} for {system}")
 
 
+def own_archives(change: Change) -> Iterator[Reached]:
+    """Yield what no index has: archives of own sources, constraints."""
+    for blob in change.archives:
+        yield Reached(blob=blob, what=f"the archive {blob.sha256[:16]} of {change.environment}:{change.generation}")
+
+
 def prepared_packages(hub: Hub, change: Change) -> Iterator[tuple[str, PreparedPackage]]:
     """Yield the prepared packages of all systems, by directory name; raises as `Hub.prepared`."""
     for system in sorted(change.prepared):
@@ -59,10 +65,8 @@ def every_archive(lock: Lock) -> Iterator[Package]:
 
 
 def mirrored(hub: Hub, change: Change, lock: Lock) -> Iterator[Reached]:
-    """Yield what a hub has of a change beyond its documents: what no index has, and prepared packages."""
+    """Yield what a hub has of a change beyond what it names itself: packages published there, and prepared ones."""
     where = f"{change.environment}:{change.generation}"
-    for blob in change.archives:
-        yield Reached(blob=blob, what=f"the archive {blob.sha256[:16]} of {where}")
     for package in _of_hubs(every_archive(lock)):
         yield Reached(blob=Blob(sha256=package.sha256, size=package.size), what=f"{package.id} of {where}")
     for name, prepared in prepared_packages(hub, change):
