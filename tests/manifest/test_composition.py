@@ -204,3 +204,23 @@ def test_an_included_removal_concerns_what_that_manifest_includes(tmp_path: Path
     assert composed.manifest.vars == {"PORT": "80", "HOST": "a", "NEW": "1"}
     assert [(removal.by, removal.origin.parts[0].by) for removal in composed.removals] == [("top", "top/base")]
     assert composed.place("top", ("remove",)) == f"{tmp_path}/above/../{middle.parent.name}/breakbulk.toml:2"
+
+
+def test_rule_2_what_an_include_includes_is_flattened(tmp_path: Path) -> None:
+    write(tmp_path / "root", "[vars]\nA = 'root'\nB = 'root'\n")
+    write(tmp_path / "base", "include.environments = [{ dir = '../root' }]\n[vars]\nB = 'base'\n")
+    composed = compose(write(tmp_path / "top", "include.environments = [{ dir = '../base' }]\n"))
+    flat = "include.environments = [{ dir = '../root' }, { dir = '../plain' }]\n"
+    write(tmp_path / "plain", "[vars]\nB = 'base'\n")
+    assert composed.manifest == compose(write(tmp_path / "flat", flat)).manifest
+    assert composed.manifest.include.environments == ()
+
+
+def test_rules_3_and_4_names_are_unique_and_may_be_given(tmp_path: Path) -> None:
+    for directory in ("a/x", "b/x"):
+        write(tmp_path / directory, "")
+    twice = write(tmp_path / "twice", "include.environments = [{ dir = '../a/x' }, { dir = '../b/x' }]\n")
+    with pytest.raises(ManifestError, match=r"multiple environments in include\.environments have the name"):
+        compose(twice)
+    named = "include.environments = [{ dir = '../a/x' }, { dir = '../b/x', name = 'y' }]\n"
+    assert len(compose(write(tmp_path / "named", named)).documents) == 3

@@ -1,4 +1,8 @@
-"""Flox's merge rules, one by one and as properties."""
+"""Flox's merge rules, one by one and as properties.
+
+The numbers are those of the table in our reference (7.3). Rules 1, 2 and 10 are below; 2 to 4 concern the files, and
+are in `test_composition`, the locking of what is included (2, 4) in `tests/library/test_remote`.
+"""
 
 from __future__ import annotations
 
@@ -117,12 +121,74 @@ def folded(low: str, high: str) -> tuple[dict[str, Any], list[str]]:
             ["containerize.config.cmd", "containerize.config.labels.b", "containerize.config.user"],
         ),
         ("include.environments = ['a/b']", "include.environments = ['c/d']", {}, []),
+        (
+            (
+                "[options]\nsemver.allow-pre-releases = true\nactivate.mode = 'dev'\n"
+                "allow = { broken = true, licenses = ['MIT', 'ISC'] }"
+            ),
+            (
+                "[options]\nsemver.allow-pre-releases = false\nactivate.mode = 'run'\n"
+                "allow = { broken = false, licenses = ['MIT'] }"
+            ),
+            {
+                "options": {
+                    "activate": {"mode": "run"},
+                    "allow": {"broken": False, "licenses": ["MIT"]},
+                    "semver": {"allow-pre-releases": False},
+                }
+            },
+            [
+                "options.activate.mode",
+                "options.allow.broken",
+                "options.allow.licenses",
+                "options.semver.allow-pre-releases",
+            ],
+        ),
+        (
+            "[containerize.config]\nworking-dir = '/a'\nstop-signal = 'SIGINT'\nvolumes = ['/v']",
+            "[containerize.config]\nworking-dir = '/b'\nstop-signal = 'SIGTERM'\nvolumes = ['/a']",
+            {"containerize": {"config": {"working-dir": "/b", "stop-signal": "SIGTERM", "volumes": ["/a", "/v"]}}},
+            ["containerize.config.stop-signal", "containerize.config.working-dir"],
+        ),
+    ],
+    ids=[
+        "rule 5: install",
+        "rule 5: vars",
+        "rule 5: services",
+        "rule 5: build, plugins",
+        "rule 6: services.auto-start",
+        "rule 6: services.auto-start, the lower where the higher has none",
+        "rule 6: schema-version, of the older form too",
+        "rule 6: schema-version, the higher manifest's though it is older",
+        "rule 6: minimum-cli-version",
+        "rule 7: hook",
+        "rule 7: profile",
+        "rule 8: options, leaf by leaf",
+        "rule 9: containerize.config",
+        "rule 2: include is dropped",
+        "rule 8: options, every leaf warns and lists are replaced",
+        "rule 9: containerize.config, what is replaced and what is joined",
     ],
 )
 def test_rules_of_flox(low: str, high: str, merged: dict[str, Any], warned: list[str]) -> None:
     values, warnings = folded(low, high)
     assert values == merged
     assert sorted(warnings) == warned
+
+
+def test_rule_1_the_fold_is_from_left_to_right_and_the_composer_is_last() -> None:
+    layers = [Layer(name, parsed(f"[vars]\nA = '{name}'\n{name.upper()}_ = '1'\n")) for name in ("one", "two", "top")]
+    result = fold(layers)
+    assert result.manifest.vars == {"A": "top", "ONE_": "1", "TWO_": "1", "TOP_": "1"}
+    assert [(each.of, each.by) for each in result.overrides] == [(("one",), "two"), (("two",), "top")]
+
+
+@given(low=st.deferred(lambda: manifests), high=st.deferred(lambda: manifests))
+def test_rule_10_nothing_is_removed_without_saying_so(low: Manifest, high: Manifest) -> None:
+    both = fold([Layer("low", low), Layer("high", high)])
+    kept = {key for key in fold([Layer("low", low)]).origins if key not in {"schema-version", "version"}}
+    assert kept <= both.origins.keys()
+    assert both.removals == ()
 
 
 def test_provenance_names_every_writer_in_the_order_of_the_text() -> None:

@@ -156,3 +156,14 @@ def test_an_included_environment_is_moved_by_its_name(
     assert call("lock", "--upgrade", "ada/tool", "--json").document["changed"]
     locked = json.loads((elsewhere / "breakbulk.lock").read_text())
     assert locked["includes"]["ada/tool"]["generation"] == 2
+
+
+def test_strictly_what_silently_overrides_is_not_pushed(call: Call, tool: Path) -> None:
+    (tool / "base").mkdir()
+    (tool / "base" / "breakbulk.toml").write_text("[vars]\nPORT = '80'\n")
+    text = f"include.environments = [{{ dir = 'base' }}]\n{MANIFEST}\n[vars]\nPORT = '81'\n"
+    (tool / "breakbulk.toml").write_text(text)
+    assert call("push", "ada/tool", "--strict", "--json").document["error"] == "override-not-allowed"
+    assert call("show", "ada/tool", "--json").code != 0
+    (tool / "breakbulk.toml").write_text(f"remove = ['vars.PORT']\n{text}")
+    assert call("push", "ada/tool", "--strict").code == 0

@@ -30,9 +30,17 @@ __all__ = ["command"]
 @click.argument("name", metavar="[OWNER/NAME]", required=False, shell_complete=references.environments)
 @click.option("-m", "--message", default="", metavar="TEXT", help="What is new; `breakbulk history` shows it.")
 @click.option("--force", is_flag=True, help="Push though nothing is new, or though others have pushed since.")
+@click.option("--strict", is_flag=True, help="Fail when an included environment is overridden without `remove`.")
 @signing_options
 def command(
-    invocation: Invocation, *, name: str | None, message: str, force: bool, sign: str | None, no_sign: bool
+    invocation: Invocation,
+    *,
+    name: str | None,
+    message: str,
+    force: bool,
+    strict: bool,
+    sign: str | None,
+    no_sign: bool,
 ) -> None:
     """Publish the environment on the hub.
 
@@ -44,6 +52,10 @@ def command(
     signer = chosen_signer(invocation, sign, no_sign=no_sign)
     refuse_unsigned(invocation, signer)
     environment = invocation.environment()
+    if strict:
+        from breakbulk.manifest.composition import refuse_overrides
+
+        refuse_overrides(environment.composed)
     reference = _reference(environment, name)
     pushed = publish(environment, reference, authorship(invocation, message), sign=signer, force=force)
     if message and not pushed.new:
