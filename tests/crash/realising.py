@@ -39,7 +39,7 @@ def main(directory: Path, milestone: str = "", number: str = "1") -> None:
     crash_on = packages[int(number)].name if milestone == "unpacking" else None
     ecosystem = TarEcosystem((directory / "url").read_text(), crash_on=crash_on)
     settings = settings_for(directory, jobs=2)
-    realise(
+    realised = realise(
         packages,
         python,
         manifest_installs={},
@@ -48,7 +48,7 @@ def main(directory: Path, milestone: str = "", number: str = "1") -> None:
         prepared=DirectorySource.load(directory / "objects", streamed=True),
     )
     layout = Layout(settings.store)
-    bundled(layout, compose(layout, None, packages), most=3)
+    bundled(layout, compose(layout, None, realised.trees), most=3)
 
 
 if __name__ == "__main__":

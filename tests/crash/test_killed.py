@@ -111,14 +111,14 @@ def crash_and_recover(directory: Path, milestone: str, number: int) -> tuple[int
     return killed, orphans_left(), drive(directory)
 
 
-def check(tmp_path, archives, packages, milestone, number):
+def check(tmp_path, archives, packages, milestone, number, *, trees=None):
     (tmp_path / "packages.msgpack").write_bytes(msgspec.msgpack.encode(packages))
     with serving(lambda h: h.reply_range((archives / h.path[1:]).read_bytes())) as server:
         (tmp_path / "url").write_text(server.url)
         killed, left, completed = in_child(crash_and_recover, tmp_path, milestone, number)
     assert (killed, left, completed) == (-signal.SIGKILL, 0, 0)
     layout = Layout(tmp_path / "store")
-    names = sorted(directory_name(package) for package in packages)
+    names = sorted(directory_name(package) for package in trees or packages)
     assert sorted(os.listdir(layout.packages)) == names
     assert sorted(os.listdir(layout.records)) == names
     assert os.listdir(tmp_path / "cache" / "partial") == []
@@ -167,7 +167,9 @@ def test_the_next_run_completes_from_prepared_packages(tmp_path, archives, prepa
     directory, _, _ = archives
     packages, pushed, source = prepared
     (tmp_path / "objects").symlink_to(source.directory)
-    layout = check(tmp_path, directory, packages, milestone, number)
-    for package in packages:
-        assert read_record(layout, package) == read_record(pushed, package)
+    believed = [structs.replace(package, vouched=source.offer(package).tree) for package in packages[2:]]
+    trees = [*packages[:2], *believed]
+    layout = check(tmp_path, directory, packages, milestone, number, trees=trees)
+    for tree, package in zip(trees, packages, strict=True):
+        assert read_record(layout, tree) == read_record(pushed, package)
     assert os.listdir(layout.staging) == []

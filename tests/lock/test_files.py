@@ -99,6 +99,17 @@ def test_names_that_could_leave_a_directory_are_refused_though_the_digest_is_rig
     assert refused.value.reference == "lock-malformed"
 
 
+def test_what_somebody_vouches_for_is_in_no_lock() -> None:
+    """It is known to one machine while it realises; a lock that has it was put together by hand."""
+    believed, plain = lock(package(vouched="ab" * 32)), lock(package())
+    assert encode_lock(believed) == encode_lock(plain)
+    assert identity(believed) == identity(plain)
+    data = edited(b'"size": 64000', b'"size": 64000, "vouched": "' + b"ab" * 32 + b'"')
+    with pytest.raises(LockError) as refused:
+        decode_lock(data, "f", edited=True)
+    assert refused.value.reference == "lock-malformed"
+
+
 @given(st.binary(max_size=200) | st.text(string.printable).map(str.encode))
 def test_no_bytes_raise_anything_but_a_lock_error(data: bytes) -> None:
     with pytest.raises(LockError):

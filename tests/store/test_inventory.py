@@ -1,9 +1,10 @@
 """What is in a store."""
 
+from prepared_source import DirectorySource
 from tar_ecosystem import TarEcosystem, make_package, settings_for
 
-from breakbulk.store.inventory import list_packages, stats
-from breakbulk.store.layout import KEY_DIGITS, Layout
+from breakbulk.store.inventory import list_packages, stats, trees
+from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name
 from breakbulk.store.realise import realise
 
 
@@ -24,3 +25,19 @@ def test_packages_and_sums(tmp_path):
     ]
     sums = stats(Layout(settings.store))
     assert (sums.packages, sums.size, sums.files, sums.ecosystems) == (2, 10, 4, {"archive": 2})
+
+
+def test_what_is_there_on_the_word_of_somebody_is_told_and_comes_second(tmp_path):
+    package = make_package(tmp_path, "a", {"opt/a": b"12345"})
+    (tmp_path / "pusher").mkdir()
+    pusher, settings = settings_for(tmp_path / "pusher"), settings_for(tmp_path)
+    more = {"manifest_installs": {}, "ecosystems": {"archive": TarEcosystem(tmp_path)}}
+    realise([package], None, settings=pusher, **more)
+    source = DirectorySource(tmp_path / "objects").add(Layout(pusher.store), [package])
+    layout = Layout(settings.store)
+    [believed] = realise([package], None, settings=settings, prepared=source, **more).trees
+    assert [listed.vouched for listed in list_packages(layout)] == [True]
+    assert trees(layout) == {directory_name(package): layout.tree(believed)}
+    realise([package], None, settings=settings, **more)
+    assert [listed.vouched for listed in list_packages(layout)] == [False, True]
+    assert trees(layout) == {directory_name(package): layout.tree(package)}

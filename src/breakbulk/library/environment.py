@@ -364,7 +364,7 @@ class Environment(Runnable):
 
         if upstream is None:
             return included_archives(self.settings)
-        return UpstreamPackages(upstream, lock, self.settings, self.reporter)
+        return UpstreamPackages(upstream, self.settings, self.reporter)
 
     def _about_to_launch(self, realised: Realised) -> None:
         """Let the next launch of an unchanged environment take the short way."""

@@ -1,6 +1,7 @@
 """What a hub offers to an environment in a directory that was pulled or pushed: its packages prepared, its archives.
 
-Nothing is asked before the store lacks something, and what the hub cannot give comes from the indices as usual.
+Packages that have stayed as they were pulled are offered still when others have changed since. Nothing is asked before
+the store lacks something, and what the hub cannot give comes from the indices as usual.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from breakbulk.hub.names import Reference
 from breakbulk.library.remote import RemoteEnvironment, open_remembering
 from breakbulk.library.runnable import running_system
 from breakbulk.library.upstream import Upstream
-from breakbulk.lock.files import identity
-from breakbulk.lock.model import Lock, Package
+from breakbulk.lock.model import Package
 from breakbulk.reporting import Reporter
 from breakbulk.settings import Settings
 from breakbulk.store.prepared import Offer, Place, PreparedSource
@@ -23,19 +23,17 @@ __all__ = ["UpstreamPackages", "included_archives"]
 
 
 class UpstreamPackages:
-    """The packages of the generation that a directory's lock is, else the archives of its own sources alone.
+    """The packages of the generation that a directory comes from, and archives.
 
     Args:
         upstream: What the directory has to do with a hub.
-        lock: Of the directory.
         settings: Of this process.
         reporter: Who is told.
 
     """
 
-    def __init__(self, upstream: Upstream, lock: Lock, settings: Settings, reporter: Reporter) -> None:
+    def __init__(self, upstream: Upstream, settings: Settings, reporter: Reporter) -> None:
         self._upstream = upstream
-        self._lock = lock
         self._settings = settings
         self._reporter = reporter
         self._looking = threading.Lock()
@@ -63,8 +61,6 @@ class UpstreamPackages:
         owner, _, name = self._upstream.environment.partition("/")
         reference = Reference(owner=owner, name=name, digest=self._upstream.digest)
         remote = RemoteEnvironment(reference, self._settings, self._reporter)
-        if identity(self._lock) != self._upstream.digest:
-            return HubArchives(remote.hub, str(reference))
         return HubPackages(remote.hub, remote.recorded.change, running_system())
 
 

@@ -53,7 +53,7 @@ def publish(
             hint=f"breakbulk push {reference.environment}",
         )
     lock = environment.current_lock()
-    environment.realise()
+    realised = environment.realise()
     hub = open_remembering(environment.settings)
     known = _upstream(environment, hub.url, reference)
     outgoing = Outgoing(
@@ -61,6 +61,7 @@ def publish(
         lock=lock,
         manifest=_manifest(environment),
         system=running_system(),
+        trees=realised.trees,
         files=tuple(_files(environment, lock)),
         based_on=known.generations if known else None,
     )

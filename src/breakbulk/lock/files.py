@@ -30,12 +30,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def identity(lock: Lock) -> str:
     """Return `sha256:` and the digest of the lock in canonical JSON (RFC 8785's rules for what a lock holds)."""
-    return _digest(msgspec.to_builtins(lock))
+    return _digest(_values(lock))
 
 
 def encode_lock(lock: Lock) -> bytes:
     """Return the bytes of the file for `lock`."""
-    values = msgspec.to_builtins(lock)
+    values = _values(lock)
     return _pretty({**values, "digest": _digest(values)})
 
 
@@ -123,6 +123,15 @@ def _umask() -> int:
     return 0o022
 
 
+def _values(lock: Lock) -> dict[str, Any]:
+    """Return what a file says of `lock`: nothing of who vouched for what, which is for one machine to know."""
+    values: dict[str, Any] = msgspec.to_builtins(lock)
+    for system in values["systems"].values():
+        for package in system["packages"]:
+            package.pop("vouched", None)
+    return values
+
+
 def _digest(values: dict[str, Any]) -> str:
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
@@ -159,6 +168,7 @@ def _check_packages(lock: Lock, file: str) -> None:
                 or (package.size < 0 and "size")
                 or (not _plain(package.name) and "name")
                 or (not _plain(package.version) and "version")
+                or (package.vouched is not None and "vouched")
             )
             if wrong:
                 raise LockError(

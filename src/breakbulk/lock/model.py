@@ -67,6 +67,8 @@ class Package(_Entry, frozen=True, kw_only=True):
         priority: Of two packages that own one path the one with the lower number wins; equal numbers conflict.
         cpu: Level of x86-64 that the archive needs (`x86_64-v3`), None for any machine of the system.
         variants: Archives of the same package for higher levels, lowest first (`variants.chosen`).
+        vouched: Of what is being realised: digest of the tree that whoever pushed the environment vouches for. Never
+            in a lock (`files`).
 
     """
 
@@ -90,6 +92,7 @@ class Package(_Entry, frozen=True, kw_only=True):
     priority: int = 5
     cpu: str | None = None
     variants: tuple[Variant, ...] = ()
+    vouched: str | None = None
 
     @property
     def id(self) -> str:

@@ -29,7 +29,7 @@ from breakbulk.reporting import SILENT, Reporter
 from breakbulk.store.base.naming import base_name, relevant
 from breakbulk.store.bundle import BUNDLE_OVER
 from breakbulk.store.claims import Claims
-from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name
+from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name, plain_name
 from breakbulk.store.milestones import passed
 from breakbulk.store.mounted import Mounted, mounted
 from breakbulk.store.removal import remove_tree
@@ -37,7 +37,7 @@ from breakbulk.store.roots import Root, read_roots
 from breakbulk.store.staging import Stage, sweep
 from breakbulk.store.using import alone
 
-__all__ = ["HISTORY", "Collected", "Removed", "collect", "why_kept"]
+__all__ = ["HISTORY", "Collected", "Removed", "collect", "needed", "why_kept"]
 
 HISTORY = 3
 """How many of the digests that were run last are kept of each environment of a hub."""
@@ -127,9 +127,9 @@ def why_kept(layout: Layout, word: str, look: Callable[[], Mounted] = mounted) -
     names = sorted(name for name in os.listdir(layout.packages) if word in name[KEY_DIGITS:] or name.startswith(word))
     reasons: dict[str, list[str]] = {name: [] for name in names}
     for root in read_roots(layout):
-        needed = _needed(root.lock) if root.lock else frozenset()
+        wanted = needed(root.lock) if root.lock else frozenset()
         for name in names:
-            if name in needed or root.fault:
+            if plain_name(name) in wanted or root.fault:
                 reasons[name].append(f"{root.kind} {root.name}" + (" cannot be read" if root.fault else ""))
     seen = look()
     for name in names:
@@ -161,7 +161,7 @@ class _Garbage:
         self._layout = layout
         self._seen = seen
         locks = [root.lock for root in roots if root.lock]
-        self._needed = frozenset(itertools.chain.from_iterable(_needed(lock) for lock in locks))
+        self._needed = frozenset(itertools.chain.from_iterable(needed(lock) for lock in locks))
         self._archives = frozenset(
             each.sha256 for lock in locks for system in lock.systems.values() for each in _all(system)
         )
@@ -169,8 +169,12 @@ class _Garbage:
             len(system.packages) >= BUNDLE_OVER for lock in locks for system in lock.systems.values()
         )
         self.in_use = tuple(
-            sorted(name for name in os.listdir(layout.packages) if name not in self._needed and name in seen.names)
+            sorted(name for name in os.listdir(layout.packages) if not self._needs(name) and name in seen.names)
         )
+
+    def _needs(self, name: str) -> bool:
+        """Tell whether a lock needs a tree; of trees that somebody vouches for, it does not say whom it believes."""
+        return plain_name(name) in self._needed
 
     def removable(self) -> list[tuple[Removed, Path]]:
         """Return what may go, what was made longest ago first."""
@@ -190,7 +194,7 @@ class _Garbage:
 
     def _trees(self) -> Iterator[tuple[Removed, Path]]:
         for name in os.listdir(self._layout.packages):
-            if name not in self._needed and name not in self._seen.names:
+            if not self._needs(name) and name not in self._seen.names:
                 yield _tree(self._layout, name), self._layout.packages / name
 
     def _bundles(self) -> Iterator[tuple[Removed, Path]]:
@@ -248,8 +252,8 @@ def _mount_faults(seen: Mounted) -> Iterator[str]:
         yield "something is running whose mount does not tell its packages (Linux before 6.8): try again when it ended"
 
 
-def _needed(lock: Lock) -> frozenset[str]:
-    """Return the names of all trees that a lock may need on a machine of any of its systems, whoever realises."""
+def needed(lock: Lock) -> frozenset[str]:
+    """Return the plain names of all trees that a lock may need, on machines of any system, whoever vouches for them."""
     names: set[str] = set()
     locales = from_builtins(lock.manifest).options.locales or ()
     for system in lock.systems.values():

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from breakbulk.errors import StoreError
-from breakbulk.store.layout import KEY_DIGITS, Layout
+from breakbulk.store.layout import KEY_DIGITS, Layout, plain_name
 from breakbulk.store.records import Record, decode_record
 
-__all__ = ["Listed", "Statistics", "list_packages", "stats"]
+__all__ = ["Listed", "Statistics", "list_packages", "stats", "trees"]
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """One package that is present: `size` in bytes and `files` of its tree, `tree` is the digest of its listing."""
+    """One tree that is present: `size` in bytes, `files` of it, `tree` is the digest of its listing.
+
+    `vouched` says that it was not made here from the archive, but is taken on the word of whoever pushed it.
+    """
 
     key: str
     ecosystem: str
@@ -25,6 +30,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     files: int
     tree: str
+    vouched: bool
     path: str
 
 
@@ -51,11 +57,21 @@ def list_packages(layout: Layout) -> list[Listed]:
             size=record.size,
             files=record.files,
             tree=record.tree,
+            vouched=name != plain_name(name),
             path=str(layout.packages / name),
         )
         for name, key, record in _records(layout)
     ]
-    return sorted(listed, key=lambda package: (package.ecosystem, package.name, package.version, package.key))
+    return sorted(listed, key=lambda package: (package.ecosystem, package.name, package.version, package.path))
+
+
+def trees(layout: Layout) -> dict[str, Path]:
+    """Return a tree of each package that is present, to be looked at, by `plain_name`; the one of its archive first."""
+    try:
+        names = sorted(os.listdir(layout.packages), reverse=True)  # the plain name is the shortest, so it is last
+    except OSError:
+        return {}
+    return {plain_name(name): layout.packages / name for name in names}
 
 
 def stats(layout: Layout) -> Statistics:

@@ -1,11 +1,13 @@
 """Where everything is in a store, and under which name.
 
     packages/<key>-<name>-<version>/    the tree of one package: a lower directory of overlays; never changed
-    records/<key>-<name>-<version>      what is known of it (`records`); written before the tree takes its name
+    packages/<same>@<digest>/           a tree that was not made from the archive here, but that whoever pushed an
+                                        environment vouches for: for those whose pushers do, and no others
+    records/<name of a tree>            what is known of it (`records`); written before the tree takes its name
     bundles/<digest>/                   many trees merged with hard links (`bundle`), where an overlay has no room
     compositions/<digest>               an empty file: these trees have been found to fit together (`composition`)
     archives/<sha256>                   archives made here from the user's own sources
-    staging/<key>-<name>-<version>.<token>/   half-made; may be removed by whoever holds the claim of `<key>`
+    staging/<name of a tree>.<token>/   half-made; may be removed by whoever holds the claim of `<key>`
     locks/claims                        one locked byte per tree in the making (`claims`)
     roots/                              what must be kept (`roots`)
     mnt/                                an empty directory; mounts over it are private to a process
@@ -24,14 +26,15 @@ import msgspec
 
 from breakbulk.lock.model import Package
 
-__all__ = ["KEY_DIGITS", "TREE_FORMAT", "Layout", "directory_name", "package_key"]
+__all__ = ["KEY_DIGITS", "TREE_FORMAT", "Layout", "directory_name", "package_key", "plain_name", "vouched_name"]
 
 TREE_FORMAT = 1
 """Raised whenever unpacking gives another tree for the same archive."""
 
 KEY_DIGITS = 32
+_MARK = "@"  # in no name of a package: `_UNSAFE`
 _UNSAFE = re.compile(r"[^A-Za-z0-9+.~_-]")
-_WORD_MAX = 80  # two words and a key stay far below the 255 bytes of a file name
+_WORD_MAX = 80  # two words, a key and a digest stay below the 255 bytes of a file name
 
 
 def package_key(package: Package) -> str:
@@ -48,9 +51,24 @@ def package_key(package: Package) -> str:
 
 
 def directory_name(package: Package) -> str:
-    """Return `<key>-<name>-<version>`, safe as one path component and in overlay options (no colon, no comma)."""
+    """Return `<key>-<name>-<version>`, safe as one path component and in overlay options (no colon, no comma).
+
+    A tree that somebody vouches for has the beginning of its digest behind it, `@<digest>`, and the same key: who makes
+    the one holds off who makes the other.
+    """
     words = (_UNSAFE.sub("_", word)[:_WORD_MAX] for word in (package.name, package.version))
-    return "-".join((package_key(package), *words))
+    name = "-".join((package_key(package), *words))
+    return name if package.vouched is None else vouched_name(name, package.vouched)
+
+
+def vouched_name(plain: str, digest: str) -> str:
+    """Return the name of a tree that somebody vouches for, or that was made of such trees."""
+    return f"{plain}{_MARK}{digest[:KEY_DIGITS]}"
+
+
+def plain_name(directory: str) -> str:
+    """Return the name that the tree has which was made here from the archive, given the name of any of a package."""
+    return directory.partition(_MARK)[0]
 
 
 class Layout:

@@ -6,6 +6,7 @@ environment it was. A hub that does not answer is asked no more after a few trie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +14,7 @@ import msgspec
 
 from breakbulk.errors import BreakbulkError, NetworkError, PlatformError, StoreError
 from breakbulk.store.attempts import Wanted
+from breakbulk.store.layout import directory_name, plain_name
 
 if TYPE_CHECKING:
     from breakbulk.lock.model import Package
@@ -24,16 +26,17 @@ __all__ = ["Offers", "Unusable", "object_of", "tried"]
 Result = TypeVar("Result")
 
 _UNREACHABLE_MAX = 3
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Unusable(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an offer did not become a tree."""
+    """Why an offer did not become a tree; None when its source is asked no more."""
 
-    error: BreakbulkError
+    error: BreakbulkError | None
 
 
 class Offers:
-    """What a source offers. `of` and `decline` are for one thread; the others may be called from several.
+    """What a source offers to one realisation. `of` and `decline` are for one thread, the others for several.
 
     Args:
         source: Who offers; None when nobody does.
@@ -45,21 +48,33 @@ class Offers:
         self._source = source
         self._reporter = reporter
         self._unreachable = 0
+        self._known: dict[str, Offer | None] = {}
 
     def of(self, package: Package) -> Offer | None:
-        """Return the offer for a package."""
+        """Return the offer for a package, None when there is none, or it has been declined."""
+        name = plain_name(directory_name(package))
+        if name not in self._known:
+            self._known[name] = self._asked(package)
+        return self._known[name]
+
+    def _asked(self, package: Package) -> Offer | None:
         if self._source is None:
             return None
         try:
-            return self._source.offer(package)
+            offer = self._source.offer(package)
         except BreakbulkError as error:
             self._reporter.note(f"prepared packages are not used: {error}")
             self._source = None
             return None
+        if offer is not None and not _SHA256.fullmatch(offer.tree):
+            self._reporter.note(f"{package.id} is made from its archive: {offer.origin} vouches for no tree")
+            return None
+        return offer
 
-    def standing(self, offer: Offer | None) -> Offer | None:
-        """Return the offer unless its source has turned out not to answer."""
-        return offer if self._unreachable < _UNREACHABLE_MAX else None
+    @property
+    def answered(self) -> bool:
+        """Whether the source has not turned out not to answer."""
+        return self._unreachable < _UNREACHABLE_MAX
 
     def places(self, offer: Offer) -> Iterable[Place]:
         """Yield the places of an offer's object."""
@@ -71,13 +86,14 @@ class Offers:
 
     def decline(self, package: Package, unusable: Unusable) -> None:
         """Tell that a package comes from its archive after all."""
-        if self._unreachable >= _UNREACHABLE_MAX:
+        self._known[plain_name(directory_name(package))] = None
+        if unusable.error is None or not self.answered:
             return
         self._reporter.note(f"{package.id} is made from its archive: {_said(unusable.error)}")
         if isinstance(unusable.error, NetworkError):
             self._unreachable += 1
-        if self._unreachable == _UNREACHABLE_MAX:
-            self._reporter.note("no more prepared packages are asked for")
+            if self._unreachable == _UNREACHABLE_MAX:
+                self._reporter.note("no more prepared packages are asked for")
 
 
 def tried(offer: Offer | None, work: Callable[[], Result]) -> Result | Unusable:

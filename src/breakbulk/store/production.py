@@ -1,6 +1,7 @@
 """Make the trees of packages whose claims are ours: fetch, unpack, compile, commit, all at once.
 
-A package that is offered prepared is unpacked only; whatever is wrong with the offer, it comes from its archive.
+A package that somebody vouches for is unpacked from what is offered, and compiles nothing; whatever is wrong with the
+offer, the package is left out, and whoever wants it makes it from its archive next.
 
 One thread decides, this one; crews do the work and send events back. Packages flow independently, and the
 interpreter's go first, because compiling waits for them. Whatever fails ends everything: nothing half-made is left, and
@@ -32,10 +33,10 @@ from breakbulk.store.bytecode import Compiled, Compiler, chunks, listing, open_c
 from breakbulk.store.claims import Claims
 from breakbulk.store.crew import Crew
 from breakbulk.store.faults import store_fault
-from breakbulk.store.layout import Layout, directory_name
+from breakbulk.store.layout import Layout, directory_name, plain_name
 from breakbulk.store.milestones import passed
 from breakbulk.store.offers import Offers, Unusable, object_of, tried
-from breakbulk.store.prepared import Offer, PreparedSource
+from breakbulk.store.prepared import Offer
 from breakbulk.store.prepared_unpacking import PreparedUnpacking
 from breakbulk.store.progress import Progress
 from breakbulk.store.records import encode_record, make_record
@@ -64,7 +65,7 @@ class _Job:
         self.package = package
         self.offer = offer
         self.stage = Stage(layout, directory_name(package))
-        self.archive = settings.cache / "partial" / partial_name(settings.store, self.stage.name)
+        self.archive = settings.cache / "partial" / partial_name(settings.store, plain_name(self.stage.name))
         self.object = self.archive.with_name(f"{self.archive.name}.prepared")
         self.unpacked: Unpacked | None = None
         self.compiled: Content = {}
@@ -77,13 +78,16 @@ class Production:
     Args:
         layout: The store.
         claims: Holds the claim of each of `packages`; claims are given back as trees are committed.
-        packages: Absent ones.
+        packages: Absent ones, as chosen (`choosing`).
         interpreter: None when nothing is compiled.
         ecosystems: By name.
         installs: The manifest's descriptors by install id.
         settings: Of this process.
         reporter: Is told of bytes and packages.
-        prepared: Offers prepared packages.
+        offers: For those packages that somebody vouches for.
+
+    Attributes:
+        made: How many trees have been committed.
 
     """
 
@@ -98,16 +102,17 @@ class Production:
         installs: Mapping[str, Install],
         settings: Settings,
         reporter: Reporter,
-        prepared: PreparedSource | None = None,
+        offers: Offers,
     ) -> None:
+        self.made = 0
         self._layout = layout
         self._claims = claims
         self._interpreter = interpreter
         self._ecosystems = ecosystems
         self._installs = installs
         self._settings = settings
-        self._offers = Offers(prepared, reporter)
-        self._jobs = {package.id: _Job(layout, package, self._offers.of(package), settings) for package in packages}
+        self._offers = offers
+        self._jobs = {package.id: _Job(layout, package, self._offer(package), settings) for package in packages}
         self._left = len(self._jobs)
         self._events: queue.SimpleQueue[tuple[Callable[[_Job, Any], None], _Job, Future[Any]]] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -147,6 +152,9 @@ class Production:
         finally:
             self._end()
 
+    def _offer(self, package: Package) -> Offer | None:
+        return None if package.vouched is None else self._offers.of(package)
+
     def _open_workers(self) -> None:
         """Have the processes start while the first archives are on their way, and the cores have little to do."""
         self._unpackers.start(len(self._jobs))
@@ -180,7 +188,8 @@ class Production:
         crew.submit(work).add_done_callback(lambda future: self._events.put((handle, job, future)))
 
     def _fetch(self, job: _Job, _worker: None) -> Fetched | Unusable:
-        job.offer = self._offers.standing(job.offer)
+        if job.offer is not None and not self._offers.answered:
+            return Unusable(error=None)
         try:
             with self.progress.phase("download"):
                 return tried(job.offer, partial(self._fetch_archive if job.offer is None else self._fetch_object, job))
@@ -216,13 +225,15 @@ class Production:
             return tried(job.offer, lambda: worker.unpack(way, archive, job.package, python, job.stage.tree))
 
     def _decline(self, job: _Job, unusable: Unusable) -> None:
-        """Make a package from its archive after all; nothing that an offer has left stays."""
+        """Leave a package out; nothing that its offer has left stays."""
         self._offers.decline(job.package, unusable)
-        job.offer = None
         job.object.unlink(missing_ok=True)
         job.stage.discard()
         passed("offer-declined")
-        self._submit(self._fetchers, partial(self._fetch, job), self._fetched, job)
+        self._claims.release(job.stage.name)
+        del self._jobs[job.package.id]
+        self._left -= 1
+        self._commit_some(everything=len(self._finished) == self._left)
 
     def _unpacked(self, job: _Job, unpacked: Unpacked | Unusable) -> None:
         if isinstance(unpacked, Unusable):
@@ -301,7 +312,8 @@ class Production:
         with self.progress.phase("commit"):
             for job in group:
                 assert job.unpacked is not None  # noqa: S101 - it is finished
-                record = make_record(job.package, {**job.unpacked.content, **job.compiled}, job.unpacked.deb)
+                package = msgspec.structs.replace(job.package, vouched=None)
+                record = make_record(package, {**job.unpacked.content, **job.compiled}, job.unpacked.deb)
                 job.stage.record.write_bytes(encode_record(record))
                 passed("record-written")
             sync(self._layout)
@@ -316,6 +328,7 @@ class Production:
             self._claims.release(job.stage.name)
         passed("claims-released")
         self._left -= len(group)
+        self.made += len(group)
         self._committing = 0
         self._committed_at = time.monotonic()
         self._commit_some(everything=len(self._finished) == self._left)

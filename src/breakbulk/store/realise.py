@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from breakbulk.ecosystems.interface import Ecosystem
     from breakbulk.manifest.schema import Install, Manifest
     from breakbulk.settings import Settings
+    from breakbulk.store.choosing import Choosing
     from breakbulk.store.claims import Claims
+    from breakbulk.store.offers import Offers
     from breakbulk.store.prepared import PreparedSource
     from breakbulk.store.production import Interpreter
 
@@ -39,6 +41,7 @@ class Realised(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         lowers: The directories to mount, the top one first.
         base: The base package's tree, which is the first of `lowers`; None when only packages were asked for.
+        trees: The packages, each as the one of its trees that was chosen for this environment (`Package.vouched`).
         packages: How many packages the environment has.
         made: How many of them this call has made.
         bytes_downloaded: By this call.
@@ -47,6 +50,7 @@ class Realised(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lowers: tuple[Path, ...]
+    trees: tuple[Package, ...]
     base: Path | None = None
     packages: int = 0
     made: int = 0
@@ -90,8 +94,9 @@ def realise_system(
         )
         before_base = time.monotonic()
         try:
-            base = realise_base(layout, system, manifest, settings, reporter)
-            lowers = compose(layout, base, system.packages)
+            chosen = msgspec.structs.replace(system, packages=realised.trees)
+            base = realise_base(layout, chosen, manifest, settings, reporter)
+            lowers = compose(layout, base, realised.trees)
         except OSError as error:
             from breakbulk.store.faults import store_fault
 
@@ -120,7 +125,7 @@ def realise(
         ecosystems: By name.
         settings: Of this process.
         reporter: Is told of progress, and of prepared packages that are of no use.
-        prepared: Offers prepared packages, which are used before archives.
+        prepared: Offers prepared packages, which are used before archives, by this environment alone.
 
     Raises:
         NetworkError: `download-failed`.
@@ -132,27 +137,41 @@ def realise(
     """
     begun = time.monotonic()
     layout = Layout(settings.store)
-    by_name = {directory_name(package): package for package in packages}
     present = _present(layout)
-    missing = {name: package for name, package in by_name.items() if name not in present}
-    realised = Realised(lowers=tuple(layout.packages / name for name in by_name), packages=len(by_name))
-    if not missing and not _left_over(layout):
-        return msgspec.structs.replace(realised, seconds={"total": time.monotonic() - begun})
+    left_over = _left_over(layout)
+    chosen = {directory_name(package): package for package in packages}
+    if chosen.keys() <= present and not left_over:
+        return _realised(layout, chosen, begun)
+    from breakbulk.store.choosing import Choosing
+    from breakbulk.store.offers import Offers
+
+    offers = Offers(prepared, reporter)
+    choosing = Choosing(packages, python, offers)
+    chosen = choosing.choose(present)
+    if chosen.keys() <= present and not left_over:
+        return _realised(layout, chosen, begun)
     made = _Making(
         layout,
+        choosing,
         _interpreter(packages, python),
         installs=manifest_installs,
         ecosystems=ecosystems,
         settings=settings,
         reporter=reporter,
-        prepared=prepared,
+        offers=offers,
     )
-    made.run(missing)
-    return msgspec.structs.replace(
-        realised,
-        made=made.count,
-        bytes_downloaded=made.downloaded,
-        seconds={**made.seconds, "total": time.monotonic() - begun},
+    made.run()
+    realised = _realised(layout, made.chosen, begun)
+    seconds = {**made.seconds, **realised.seconds}
+    return msgspec.structs.replace(realised, made=made.count, bytes_downloaded=made.downloaded, seconds=seconds)
+
+
+def _realised(layout: Layout, chosen: Mapping[str, Package], begun: float) -> Realised:
+    return Realised(
+        lowers=tuple(layout.packages / name for name in chosen),
+        trees=tuple(chosen.values()),
+        packages=len(chosen),
+        seconds={"total": time.monotonic() - begun},
     )
 
 
@@ -177,26 +196,30 @@ class _Making:
     def __init__(
         self,
         layout: Layout,
+        choosing: Choosing,
         interpreter: Interpreter | None,
         *,
         installs: Mapping[str, Install],
         ecosystems: Mapping[str, Ecosystem],
         settings: Settings,
         reporter: Reporter,
-        prepared: PreparedSource | None,
+        offers: Offers,
     ) -> None:
         self._layout = layout
+        self._choosing = choosing
         self._installs = installs
         self._ecosystems = ecosystems
         self._settings = settings
         self._reporter = reporter
-        self._prepared = prepared
+        self._offers = offers
         self._interpreter = interpreter
+        self._missing: dict[str, Package] = {}
+        self.chosen: dict[str, Package] = {}
         self.count = 0
         self.downloaded = 0
         self.seconds: dict[str, float] = {}
 
-    def run(self, missing: dict[str, Package]) -> None:
+    def run(self) -> None:
         from breakbulk.store.claims import Claims
         from breakbulk.store.faults import store_fault
         from breakbulk.store.milestones import passed
@@ -213,19 +236,25 @@ class _Making:
                 passed("store-prepared")
                 sweep(self._layout, claims)
                 passed("staging-swept")
-                while missing:
-                    self._produce(claims, self._claim(claims, missing))
-                    missing = self._absent(missing)
+                while self._look():
+                    self._produce(claims, self._claim(claims, self._missing))
         except OSError as error:
-            needed = sum(package.size for package in missing.values())
+            needed = sum(package.size for package in self._missing.values())
             raise store_fault(error, self._settings.store, variable="BREAKBULK_STORE", needed_bytes=needed) from error
+
+    def _look(self) -> bool:
+        """Choose anew, as offers have failed and others have made trees meanwhile; tell whether any is missing."""
+        present = _present(self._layout)
+        self.chosen = self._choosing.choose(present)
+        self._missing = {name: package for name, package in self.chosen.items() if name not in present}
+        return bool(self._missing)
 
     def _absent(self, packages: Mapping[str, Package]) -> dict[str, Package]:
         return {name: package for name, package in packages.items() if not (self._layout.packages / name).exists()}
 
     def _claim(self, claims: Claims, missing: Mapping[str, Package]) -> dict[str, Package]:
         """Claim as much as nobody else makes; with nothing to do, wait for one package (`claims` says why so)."""
-        for name in sorted(name for name in self._interpreter_names() if name in missing):
+        for name in self._interpreter_names(missing):
             self._wait(claims, name)
         owned = {name: package for name, package in missing.items() if claims.attempt(name)}
         if not owned:
@@ -242,8 +271,9 @@ class _Making:
             self._reporter.note(f"waiting for another process that makes {name.partition('-')[2]}")
             claims.wait(name)
 
-    def _interpreter_names(self) -> list[str]:
-        return [directory_name(package) for package in self._interpreter.packages] if self._interpreter else []
+    def _interpreter_names(self, missing: Mapping[str, Package]) -> list[str]:
+        parts = {package.id for package in self._interpreter.packages} if self._interpreter else set()
+        return sorted(name for name, package in missing.items() if package.id in parts)
 
     def _produce(self, claims: Claims, packages: Mapping[str, Package]) -> None:
         from breakbulk.store.milestones import passed
@@ -263,10 +293,10 @@ class _Making:
             installs=self._installs,
             settings=self._settings,
             reporter=self._reporter,
-            prepared=self._prepared,
+            offers=self._offers,
         )
         production.run()
-        self.count += len(packages)
+        self.count += production.made
         self.downloaded += production.progress.downloaded
         for phase, seconds in production.progress.seconds().items():
             self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds

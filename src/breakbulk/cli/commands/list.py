@@ -17,9 +17,10 @@ from breakbulk.cli.rendering import Style, columns, count, human_size
 from breakbulk.errors import PlatformError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from breakbulk.lock.model import Package
     from breakbulk.settings import Settings
-    from breakbulk.store.layout import Layout
 
 __all__ = ["command"]
 
@@ -30,12 +31,17 @@ _INSTALL = "install."
 
 @dataclass(frozen=True)
 class _Listed:
-    """A package of the lock, and whether the store of this machine has it."""
+    """A package of the lock, and its tree when the store of this machine has one."""
 
     package: Package
-    installed: bool
+    tree: Path | None
     stated: tuple[str, ...] | None = None
     """The licences that its files state; None when they were not looked at."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is in the store."""
+        return self.tree is not None
 
     @property
     def installs(self) -> list[str]:
@@ -89,17 +95,18 @@ def command(invocation: Invocation, everything: bool, licences: bool) -> None:
     """
     from breakbulk.library import running_system
     from breakbulk.lock.differences import packages_of
-    from breakbulk.store.layout import Layout
+    from breakbulk.store.inventory import trees
+    from breakbulk.store.layout import Layout, directory_name
 
     environment = invocation.runnable()
     lock = environment.read_lock()
-    layout = Layout(invocation.settings.store)
+    present = trees(Layout(invocation.settings.store))
     locked = packages_of(lock, running_system()).values()
     here = [_for_this_machine(package, invocation.settings) for package in locked]
-    every = [_Listed(found, layout.tree(found).is_dir()) for found in here]
+    every = [_Listed(found, present.get(directory_name(found))) for found in here]
     listed = [item for item in every if everything or item.installs]
     if licences:
-        listed = [_with_licences(item, layout) for item in listed]
+        listed = [_with_licences(item) for item in listed]
     waiting = _not_locked(environment.manifest.install, every)
     outdated = environment.outdated(lock)
     document = {
@@ -113,10 +120,10 @@ def command(invocation: Invocation, everything: bool, licences: bool) -> None:
         invocation.suggest(f"breakbulk lock (because {outdated})")
 
 
-def _with_licences(item: _Listed, layout: Layout) -> _Listed:
+def _with_licences(item: _Listed) -> _Listed:
     from breakbulk.store.licences import stated_licences
 
-    stated = stated_licences(layout.tree(item.package)) if item.package.ecosystem == "deb" else ()
+    stated = stated_licences(item.tree) if item.tree and item.package.ecosystem == "deb" else ()
     return replace(item, stated=stated)
 
 

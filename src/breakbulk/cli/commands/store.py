@@ -95,26 +95,32 @@ def _tree(invocation: Invocation, name: str) -> Path:
     """Return the directory of a package that the lock names."""
     from breakbulk.library import running_system
     from breakbulk.lock.differences import packages_of
-    from breakbulk.store.layout import Layout
+    from breakbulk.store.inventory import trees
+    from breakbulk.store.layout import Layout, directory_name
 
     layout = Layout(invocation.settings.store)
-    packages = packages_of(invocation.runnable().read_lock(), running_system())
-    trees = [layout.tree(package) for package in packages.values() if name in {package.name, package.id}]
-    if not trees:
+    environment = invocation.runnable()
+    packages = packages_of(environment.read_lock(), running_system())
+    wanted = [package for package in packages.values() if name in {package.name, package.id}]
+    if not wanted:
         raise NotFoundError(
             f"the lock has no package {name!r}",
             identifier="package-not-locked",
             hint="`breakbulk list --all` shows every package",
         )
-    present = [tree for tree in trees if tree.is_dir()]
+    present = [package for package in wanted if directory_name(package) in trees(layout)]
     if not present:
         raise NotFoundError(
             f"{name} is not in the store yet",
             identifier="package-not-realised",
-            where=str(trees[0]),
+            where=str(layout.tree(wanted[0])),
             hint="run `breakbulk realise`",
         )
-    return present[0]
+    plain = layout.tree(present[0])
+    if plain.is_dir():
+        return plain
+    chosen = environment.realise().trees  # whether this environment believes who vouches for what is there
+    return next(layout.tree(package) for package in chosen if package.id == present[0].id)
 
 
 def _list_text(packages: list[Listed], look: Style) -> str:

@@ -2,7 +2,8 @@
 
 On the way to every command that a user starts, so what makes the tree (`building`) is imported when it must be made.
 The tree's name is a digest of everything that decides it: the format, the trees of the packages that can matter, the
-locales, and whether owners are applied. Python distributions are left out of that: they live below /usr/local and no
+locales, and whether owners are applied. What is made of trees that somebody vouches for has `@<digest>` behind the name
+it would have without, as those trees have. Python distributions are left out of that: they live below /usr/local and no
 contributor looks there, so that changing one does not make another base package.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name
+from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name, plain_name, vouched_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,12 @@ def _matters(package: Package) -> bool:
 
 def base_name(packages: Sequence[Package], locales: Sequence[str], *, owners: bool) -> str:
     """Return `<key>-base-<format>`, the name of the tree in the store."""
-    parts = [BASE_FORMAT, [directory_name(package) for package in packages], sorted(locales), owners]
-    key = hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:KEY_DIGITS]
-    return f"{key}-base-{BASE_FORMAT}"
+    names = [directory_name(package) for package in packages]
+    plain = [plain_name(name) for name in names]
+    key = _digest([BASE_FORMAT, plain, sorted(locales), owners])[:KEY_DIGITS]
+    name = f"{key}-base-{BASE_FORMAT}"
+    return name if names == plain else vouched_name(name, _digest(names))
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
