@@ -1,4 +1,4 @@
-"""`breakbulk store gc`, `pin`, `unpin`, `roots`: what stays in the store of this machine, and why."""
+"""`breakbulk store gc`, `pin`, `unpin`, `roots`, `verify`: what stays in the store of this machine, and is whole."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from breakbulk.cli import references
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
 from breakbulk.cli.rendering import columns, count, human_age, human_size
-from breakbulk.errors import NotFoundError
+from breakbulk.errors import IntegrityError, NotFoundError
 
 if TYPE_CHECKING:
     from breakbulk.store.collection import Collected
+    from breakbulk.store.layout import Layout
     from breakbulk.store.roots import Root
+    from breakbulk.store.verification import Checked
 
 __all__ = ["COMMANDS"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_SHOWN = 20  # differences of one package
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?i?)b?", re.IGNORECASE)
 
 
@@ -177,4 +180,85 @@ def _state(root: Root) -> str:
     return "gone" if root.gone else ""
 
 
-COMMANDS = (gc, pin, unpin, roots)
+@declare(
+    "verify",
+    ("breakbulk store verify", "Compare everything in the store with what was put there."),
+    ("breakbulk store verify pandas libc6 --repair", "Compare two packages, and make them again if they changed."),
+    environment=False,
+)
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.option("--repair", is_flag=True, help="Make what has changed again, from the hub or the indices.")
+def verify(invocation: Invocation, *, names: tuple[str, ...], repair: bool) -> int | None:
+    """Read packages in the store and compare every file with what was recorded when it was put there.
+
+    Names what changed: content, mode, link, missing or extra files. A package that something runs from is not repaired
+    before that has ended.
+    """
+    from breakbulk.store.faults import store_fault
+    from breakbulk.store.layout import Layout
+    from breakbulk.store.verification import verify as compare
+
+    layout = Layout(invocation.settings.store)
+    try:
+        checked = compare(layout, _named(layout, names), threads=invocation.settings.jobs, reporter=invocation)
+        damaged = [one for one in checked if not one.good]
+        failures = _mended(invocation, damaged) if repair else {one.directory: "" for one in damaged}
+    except OSError as error:
+        raise store_fault(error, layout.root, variable="BREAKBULK_STORE") from error
+    document = {
+        "packages": len(checked),
+        "files": sum(one.files for one in checked),
+        "size_bytes": sum(one.size for one in checked),
+        "damaged": [_damage(one, repaired=one.directory not in failures) for one in damaged],
+    }
+    invocation.show(document, lambda: _verified_text(checked, failures))
+    return IntegrityError.exit_code if failures else None
+
+
+def _named(layout: Layout, words: tuple[str, ...]) -> list[str]:
+    """Return the directories of the packages that are named, of all without names."""
+    try:
+        names = sorted(path.name for path in layout.packages.iterdir())
+    except FileNotFoundError:
+        return []
+    for word in words:
+        if not any(_is_called(name, word) for name in names):
+            raise NotFoundError(
+                f"the store has no package {word!r}", identifier="package-not-realised", hint="`breakbulk store list`"
+            )
+    return [name for name in names if not words or any(_is_called(name, word) for word in words)]
+
+
+def _is_called(directory: str, word: str) -> bool:
+    return directory == word or directory.partition("-")[2].startswith(f"{word}-")
+
+
+def _mended(invocation: Invocation, damaged: list[Checked]) -> dict[str, str]:
+    """Mend, and return why what is still damaged is."""
+    from breakbulk.library.mending import mend
+
+    outcome = mend(damaged, invocation.settings, invocation)
+    return {one.directory: one.failure for one in outcome if one.failure is not None}
+
+
+def _damage(checked: Checked, *, repaired: bool) -> dict[str, Any]:
+    differences = [{"path": one.path, "how": one.how, "why": one.why} for one in checked.differences]
+    return {"directory": checked.directory, "repaired": repaired, "differences": differences}
+
+
+def _verified_text(checked: tuple[Checked, ...], failures: dict[str, str]) -> str:
+    lines = []
+    for one in checked:
+        state = (
+            "" if one.good else "repaired" if one.directory not in failures else failures[one.directory] or "damaged"
+        )
+        lines += [f"{one.directory.partition('-')[2]}: {state}"] if state else []
+        lines += [f"  {each.how:8} {each.path or each.why}" for each in one.differences[:_SHOWN]]
+        more = len(one.differences) - _SHOWN
+        lines += [f"  and {more} more"] if more > 0 else []
+    size = human_size(sum(one.size for one in checked))
+    lines.append(f"{count(len(checked), 'package')}, {size}: " + ("damaged" if failures else "all is well"))
+    return "\n".join(lines)
+
+
+COMMANDS = (gc, pin, unpin, roots, verify)

@@ -61,3 +61,19 @@ def test_a_damaged_lock_ends_with_a_status_that_scripts_see(call, source) -> Non
 def test_a_size_that_is_none_is_refused(call, source) -> None:
     assert call("store", "gc", "--free", "lots").code == 2
     assert call("store", "gc", "--free", "1.5GiB").code == 0
+
+
+def test_what_changed_in_the_store_is_named_and_mended(call, source, tmp_path: Path) -> None:
+    call("realise")
+    well = call("store", "verify")
+    assert (well.code, well.out.splitlines()[-1][-11:]) == (0, "all is well")
+    [data] = (tmp_path / "store" / "packages").glob("*-tool-*/opt/tool/data")
+    data.unlink()
+    found = call("store", "verify", "tool", "--json")
+    assert found.code == 69
+    [damaged] = found.document["damaged"]
+    assert damaged["differences"] == [{"path": "opt/tool/data", "how": "missing", "why": ""}]
+    assert call("store", "verify", "base").code == 0
+    assert call("store", "verify", "nothing").code == 72
+    assert call("store", "verify", "--repair").code == 0
+    assert data.read_text() == "x" * 1000
