@@ -140,13 +140,16 @@ class _Pushing:
         raise self._refused(method, url, response)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | Path | None) -> httpx2.Response:
-        import httpx2
-
         own = urlsplit(url).netloc == urlsplit(self._repository.url).netloc
         said = {**headers, **({"Authorization": self._authorization} if self._authorization and own else {})}
         body = _pieces(content) if isinstance(content, Path) else content
+        return self._request(method, url, headers=said, content=body)
+
+    def _request(self, method: str, url: str, **content: Any) -> httpx2.Response:
+        import httpx2
+
         try:
-            return self._client.request(method, url, headers=said, content=body)
+            return self._client.request(method, url, **content)
         except httpx2.HTTPError as error:
             raise NetworkError(
                 "the registry does not answer",
@@ -172,7 +175,7 @@ class _Pushing:
             raise self._unauthorized("the token server it names is not reached over TLS")
         parameters: dict[str, str] = {name: text for name, text in challenge.items() if name in {"service", "scope"}}
         headers = {"Authorization": f"Basic {self._credentials}"} if self._credentials else {}
-        response = self._client.get(realm, params=parameters, headers=headers)
+        response = self._request("GET", realm, params=parameters, headers=headers)
         if response.status_code != 200:
             raise self._unauthorized(f"the token server answered {response.status_code}")
         found = response.json()
