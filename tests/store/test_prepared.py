@@ -19,7 +19,7 @@ from msgspec import structs
 
 from breakbulk.ecosystems.deb.unpacking import unpack_deb
 from breakbulk.ecosystems.extraction import OWN, extract
-from breakbulk.ecosystems.interface import Content, Entry, Unpacked
+from breakbulk.ecosystems.interface import Content, DebFacts, Entry, Unpacked
 from breakbulk.errors import ArchiveError, BreakbulkError, HubError, IntegrityError
 from breakbulk.lock.model import Package
 from breakbulk.store.layout import Layout, directory_name
@@ -252,7 +252,7 @@ class Forged:
         self.offer = Offer(
             sha256=hashlib.sha256(self.bytes).hexdigest(),
             size=len(self.bytes),
-            tree=vouched or tree_digest(content),
+            tree=vouched or tree_digest(content, fields.get("deb")),
             unpacked_size=total,
             origin="an object of ada/x:7",
         )
@@ -280,6 +280,23 @@ def refused(forged: Forged, directory: Path, ecosystem: str = "archive") -> Brea
 
 def test_a_tree_that_nobody_vouched_for_is_refused_before_anything_is_written(tmp_path):
     error = refused(Forged({"a": file_entry(b"x")}, b"x", vouched="0" * 64), tmp_path)
+    assert error.reference == "prepared-damaged"
+    assert os.listdir(tmp_path / "tree") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "deb"),
+    [
+        ({}, DebFacts(control="Package: demo\n", scripts={"postinst": "useradd mallory"})),
+        ({}, None),
+        ({"uid": 1000}, DebFacts(control="Package: demo\n")),
+        ({"capability": b"\x01" * 20}, DebFacts(control="Package: demo\n")),
+    ],
+)
+def test_nor_is_what_goes_with_a_tree_when_nobody_vouched_for_it(tmp_path, entry, deb):
+    """The files are those that are vouched for; owners, capabilities and maintainer scripts are not."""
+    honest = tree_digest({"a": file_entry(b"x")}, DebFacts(control="Package: demo\n"))
+    error = refused(Forged({"a": file_entry(b"x", **entry)}, b"x", deb=deb, vouched=honest), tmp_path, "deb")
     assert error.reference == "prepared-damaged"
     assert os.listdir(tmp_path / "tree") == []
 
@@ -382,15 +399,15 @@ def test_altered_bytes_never_become_another_tree(tmp_path_factory, data):
     except (IntegrityError, HubError, ArchiveError):
         pass
     else:
-        assert tree_digest(unpacked.content) == prepared.tree
+        assert tree_digest(unpacked.content, unpacked.deb) == prepared.tree
         assert (into / "b/c").read_bytes() == b"two" * 60
     remove_tree(directory)
 
 
 def test_an_object_that_is_replaced_after_it_was_compared_is_refused(tmp_path):
-    """Owners and capabilities are no part of the tree's digest."""
-    forged = Forged({"a": file_entry(b"x", uid=7)}, b"x")
-    forged.bytes = Forged({"a": file_entry(b"x", uid=0)}, b"x").bytes
+    """Times are no part of the tree's digest."""
+    forged = Forged({"a": file_entry(b"x")}, b"x", times={"a": 7})
+    forged.bytes = Forged({"a": file_entry(b"x")}, b"x", times={"a": 8}).bytes
     error = refused(forged, tmp_path, "deb")
     assert error.why == "it changed while it was read"
 

@@ -28,8 +28,8 @@ from breakbulk.lock.model import Package
 
 __all__ = ["KEY_DIGITS", "TREE_FORMAT", "Layout", "directory_name", "package_key", "plain_name", "vouched_name"]
 
-TREE_FORMAT = 1
-"""Raised whenever unpacking gives another tree for the same archive."""
+TREE_FORMAT = 2
+"""Raised whenever unpacking gives another tree for the same archive, or recording another digest of it."""
 
 KEY_DIGITS = 32
 _MARK = "@"  # in no name of a package: `_UNSAFE`

@@ -2,7 +2,8 @@
 
 A prepared package is the tree of a package, bytecode included, as one object. A store that is offered one makes the
 tree from it instead of from the package's archive: nothing is compiled, and no index is asked. The offer vouches for
-the tree; an object that does not become exactly that tree is refused, and the archive is used.
+the tree, to the environment it is made to and to no other (`choosing`); an object that does not become exactly that
+tree is refused, and the archive is used.
 
     tree in a store ─► preparing ─► object (prepared_format) ─► prepared_unpacking ─► the same tree in another store
 

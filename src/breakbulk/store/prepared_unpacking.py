@@ -114,7 +114,7 @@ class _Unpacking:
 
     def compare(self, preamble: Preamble, offer: Offer) -> None:
         """See that this is the tree that was vouched for, that sizes are what they say, and names such as may be."""
-        found = tree_digest(self._content)
+        found = tree_digest(self._content, self._header.deb)
         if found != offer.tree:
             damaged(self._where, f"it holds the tree {found}, vouched for is {offer.tree}")
         size = sum(entry.size for entry in self._content.values())
