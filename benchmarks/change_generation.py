@@ -77,8 +77,9 @@ class _Generations:
     def _forget(self, version: str) -> None:
         """Remove a version from both stores and from the hub, as if it had never been there."""
         for store in (WORK / "store", self.elsewhere / "store"):
-            for tree in (store / "packages").glob(f"*-{NAME}-{version}"):
-                shutil.rmtree(tree)
+            for tree in (store / "packages").glob(f"*-{NAME}-{version}*"):
+                if tree.name.partition("@")[0].endswith(f"-{version}"):
+                    shutil.rmtree(tree)
         for pointer in self.hub.glob(f"prepared/*-{NAME}-{version}/*"):
             sha256 = json.loads(pointer.read_bytes())["sha256"]
             (self.hub / "objects" / sha256[:2] / sha256).unlink(missing_ok=True)

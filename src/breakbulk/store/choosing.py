@@ -8,12 +8,12 @@ is for everybody. Counterparts: `offers`, which are the vouching, and `productio
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from breakbulk.lock.model import Package, Python
-from breakbulk.store.layout import directory_name
+from breakbulk.store.layout import vouched_name
 from breakbulk.store.offers import Offers
 
 __all__ = ["Choosing"]
@@ -23,44 +23,44 @@ class Choosing:
     """The packages of one environment.
 
     Args:
-        packages: As locked.
+        packages: As locked, by the names of the trees that their archives become.
         python: Whose bytecode is compiled, None when nothing is.
         offers: What its pusher vouches for.
 
     """
 
-    def __init__(self, packages: Sequence[Package], python: Python | None, offers: Offers) -> None:
+    def __init__(self, packages: Mapping[str, Package], python: Python | None, offers: Offers) -> None:
         self._packages = packages
         self._python = python
         self._offers = offers
 
     def choose(self, present: Collection[str]) -> dict[str, Package]:
         """Return the packages by their directories, given which of those there are; the same until an offer fails."""
-        chosen = [self._tree_of(package, present) for package in self._packages]
-        compiling = self._compiling(chosen, present)
-        return {
-            directory_name(package): package
-            for package in (_from_archive(each) if each.id in compiling else each for each in chosen)
-        }
+        believed = {name: digest for name in self._packages if (digest := self._vouched(name, present))}
+        missing = [self._packages[name] for name in self._packages if name not in present and name not in believed]
+        compiling = self._compiling(missing)
+        return dict(
+            _tree(name, package, None if package.id in compiling else believed.get(name))
+            for name, package in self._packages.items()
+        )
 
-    def _tree_of(self, package: Package, present: Collection[str]) -> Package:
-        if directory_name(package) in present:
-            return package
-        offer = self._offers.of(package)
+    def _vouched(self, name: str, present: Collection[str]) -> str | None:
+        """Return the digest of the tree that is believed, None where the archive's is there or there is no offer."""
+        offer = None if name in present else self._offers.of(name, self._packages[name])
         if offer is None:
-            return package
-        vouched = msgspec.structs.replace(package, vouched=offer.tree)
-        return vouched if directory_name(vouched) in present or self._offers.answered else package
+            return None
+        return offer.tree if self._offers.answered or vouched_name(name, offer.tree) in present else None
 
-    def _compiling(self, chosen: Sequence[Package], present: Collection[str]) -> frozenset[str]:
-        """Return the ids of the packages that the Python consists of which is going to compile."""
-        absent = (package for package in chosen if package.vouched is None and directory_name(package) not in present)
-        if self._python is None or not any(package.python for package in absent):
+    def _compiling(self, from_archives: Collection[Package]) -> frozenset[str]:
+        """Return the ids of the packages that the Python consists of which compiles what comes from archives."""
+        if self._python is None or not any(package.python for package in from_archives):
             return frozenset()
         from breakbulk.store.bytecode import interpreter_closure
 
-        return frozenset(package.id for package in interpreter_closure(self._packages, self._python))
+        return frozenset(package.id for package in interpreter_closure(list(self._packages.values()), self._python))
 
 
-def _from_archive(package: Package) -> Package:
-    return msgspec.structs.replace(package, vouched=None)
+def _tree(name: str, package: Package, digest: str | None) -> tuple[str, Package]:
+    if digest is None:
+        return name, package
+    return vouched_name(name, digest), msgspec.structs.replace(package, vouched=digest)

@@ -50,9 +50,8 @@ class Offers:
         self._unreachable = 0
         self._known: dict[str, Offer | None] = {}
 
-    def of(self, package: Package) -> Offer | None:
-        """Return the offer for a package, None when there is none, or it has been declined."""
-        name = plain_name(directory_name(package))
+    def of(self, name: str, package: Package) -> Offer | None:
+        """Return the offer for a package by its plain name, None when there is none, or it has been declined."""
         if name not in self._known:
             self._known[name] = self._asked(package)
         return self._known[name]

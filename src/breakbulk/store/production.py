@@ -153,7 +153,7 @@ class Production:
             self._end()
 
     def _offer(self, package: Package) -> Offer | None:
-        return None if package.vouched is None else self._offers.of(package)
+        return None if package.vouched is None else self._offers.of(plain_name(directory_name(package)), package)
 
     def _open_workers(self) -> None:
         """Have the processes start while the first archives are on their way, and the cores have little to do."""

@@ -2,7 +2,8 @@
 
 Guarantees: afterwards every tree is there, whole and verified, or an error says which is not and why; two processes
 never make one tree twice; a process that dies, at whatever moment, leaves nothing that counts as present and nothing
-that the next one does not remove. When everything is present this reads one directory and one small file.
+that the next one does not remove. When everything is present this reads one directory and one small file, and what is
+offered where trees are taken on the word of whoever pushed them.
 
 `realise` is for packages, `realise_system` for a whole environment with its base package and the order of its layers.
 """
@@ -146,7 +147,7 @@ def realise(
     from breakbulk.store.offers import Offers
 
     offers = Offers(prepared, reporter)
-    choosing = Choosing(packages, python, offers)
+    choosing = Choosing(chosen, python, offers)
     chosen = choosing.choose(present)
     if chosen.keys() <= present and not left_over:
         return _realised(layout, chosen, begun)
