@@ -17,6 +17,8 @@ from breakbulk.manifest.schema import Ready, Service
 __all__ = ["DEFAULT_PATH", "Container", "Health", "describe", "literal", "seconds"]
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_OURS = ("BREAKBULK_", "FLOX_")
+"""Set by every activation: an image that was exported from an environment has them."""
 _SPECIAL = re.compile(r"[\\$`]")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ns|us|ms|s|m|h)")
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -50,7 +52,8 @@ class Container(msgspec.Struct, kw_only=True):
 def describe(container: Container, assembly: Assembly, name: str) -> None:
     """Put a container's settings into a manifest; its service is called `name`."""
     for variable, value in container.variables.items():
-        assembly.variable(variable, _own_value(variable, value))
+        if not variable.startswith(_OURS) and (variable, value) != ("PATH", DEFAULT_PATH):
+            assembly.variable(variable, _own_value(variable, value))
     words = _words(container)
     assembly.configure(
         cmd=tuple(words) or None,

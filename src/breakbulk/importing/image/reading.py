@@ -27,8 +27,10 @@ __all__ = ["from_image"]
 _RELEASES = ("etc/os-release", "usr/lib/os-release")
 _OTHER_DATABASES = {"lib/apk/db/installed": "Alpine's", "usr/lib/apk/db/installed": "Alpine's",
                     "var/lib/rpm/rpmdb.sqlite": "RPM's", "usr/lib/sysimage/rpm/rpmdb.sqlite": "RPM's"}  # fmt: skip
-_OWN_PLACES = re.compile(r"(?:app|srv|home|root|opt|usr/src|code|workspace)/.+")
+_OWN_PLACES = re.compile(r"(?:app|srv|home|root|opt|usr/src|code|workspace)/(?!\.).+")
 _OF_PYTHON = re.compile(r".*/(?:site-packages|dist-packages|__pycache__|\.cache)/.*")
+_OF_PYTHONS_IMAGE = {"GPG_KEY", "PYTHON_SHA256", "PYTHON_VERSION"}
+"""How the interpreter of Docker's image was made; here it is Debian's."""
 _SYSTEMS = {"amd64": "x86_64-linux", "arm64": "aarch64-linux"}
 _RELEASE_FIELD = re.compile(r"^([A-Z_]+)=[\"']?(.*?)[\"']?$", re.MULTILINE)
 
@@ -146,7 +148,7 @@ def _report_files(files: Files, assembly: Assembly) -> None:
 def _container(settings: Settings) -> Container:
     pairs = (variable.partition("=") for variable in settings.env or [])
     return Container(
-        variables={name: value for name, _, value in pairs if name not in {"GPG_KEY", "PYTHON_SHA256"}},
+        variables={name: value for name, _, value in pairs if name not in _OF_PYTHONS_IMAGE},
         entrypoint=settings.entrypoint,
         command=settings.cmd,
         directory=settings.working_dir or "/",
