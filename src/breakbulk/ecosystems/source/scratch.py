@@ -7,17 +7,20 @@ the threads that work in them (`side_by_side`).
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 __all__ = ["scratch"]
 
 _PREFIX = ".scratch-"
+_REMOVALS = 20
 
 
 @contextmanager
@@ -26,14 +29,25 @@ def scratch(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     with _locked(parent):  # so that nobody takes a directory for left over before it is locked
         _sweep(parent)
-        made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True)
-        handle = os.open(made.name, os.O_RDONLY | os.O_DIRECTORY)
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        handle = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(handle, fcntl.LOCK_EX)
+    remove = partial(_remove, made)
+    atexit.register(remove)
     try:
-        with made as name:
-            yield Path(name)
+        yield made
     finally:
+        remove()
+        atexit.unregister(remove)  # only now: a thread may be stopped by the interpreter's end while it removes
         os.close(handle)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory, also while another thread does; one whose files cannot be removed stays."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
 
 
 def _sweep(parent: Path) -> None:
