@@ -86,7 +86,11 @@ def test_what_is_pushed_here_runs_there_without_any_index(here: Machine, there: 
     shown = there("run", "-e", "ada/hello", "--", "hello").stdout
     assert "Hello from an overlay" in shown
     assert not list(there.work.iterdir())
+    assert "@" in there("store", "path", "-e", "ada/hello", "coreutils").stdout
+    installed = there.document("list", "-e", "ada/hello", "--all")["packages"]
+    assert all(package["installed"] for package in installed)
     trees = there.document("store", "list")["packages"]
+    assert all(package["vouched"] for package in trees if package["name"] != "base")
     ours = {package["key"]: package["tree"] for package in here.document("store", "list")["packages"]}
     assert len(trees) > 30
     assert all(ours[package["key"]] == package["tree"] for package in trees)

@@ -127,11 +127,15 @@ def _list_text(packages: list[Listed], look: Style) -> str:
     if not packages:
         return "the store is empty"
     rows = [
-        (item.name, item.version, item.ecosystem, item.python or "", human_size(item.size), str(item.files))
+        (item.name, item.version, _origin(item), item.python or "", human_size(item.size), str(item.files))
         for item in packages
     ]
     total = f"{count(len(packages), 'package')}, {human_size(sum(item.size for item in packages))}"
     return f"{columns(_HEADER, rows, look, right=_RIGHT)}\n{look.faint(total)}"
+
+
+def _origin(item: Listed) -> str:
+    return f"{item.ecosystem} (prepared)" if item.vouched else item.ecosystem
 
 
 def _stats_text(found: Statistics, free_bytes: int) -> str:
