@@ -18,7 +18,7 @@ from breakbulk.hub.hub import Hub
 from breakbulk.settings import Settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """One Chromium; pages have profiles of their own."""
     with chromium(shared_cache, tmp_path_factory.mktemp("chromium")) as running:

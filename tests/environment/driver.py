@@ -7,6 +7,7 @@ A program of its own, because a run forks, changes signal masks and terminals, a
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,8 @@ def main() -> int:
     order = json.loads(sys.argv[1])
     origin, lowers, host = Origin(order), [Path(path) for path in order["lowers"]], dict(os.environ)
     names = order.get("services", [])
+    if order.get("thread"):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     if order["do"] == "run":
         options = {name: order[name] for name in ("mounts", "pure", "network") if name in order}
         return launching.launch(origin, lowers, order["command"], services=names, environment=host, **options)

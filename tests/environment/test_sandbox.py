@@ -18,6 +18,9 @@ class TestOutcome:
     def test_status_is_the_commands(self, runner):
         assert runner.run("bash", "-c", "exit 7").returncode == 7
 
+    def test_the_end_is_noticed_by_a_caller_with_threads(self, one_runner):
+        assert one_runner.run("bash", "-c", "exit 7", thread=True).returncode == 7
+
     def test_signal_is_128_and_its_number(self, runner):
         assert runner.run("bash", "-c", "kill -TERM $$").returncode == 128 + signal.SIGTERM
 

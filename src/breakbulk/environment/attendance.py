@@ -50,6 +50,7 @@ class Attendance:
         self._passed_on: set[int] = set()
         self._outcome = _KILLED
         self._child_ended = False
+        self._end = -1
         self._reactor = Reactor(signal_descriptor, adopts=False)
         self._reactor.on_signal = self._pass_on
         self._reactor.watch(channel.incoming, self._take_messages)
@@ -57,6 +58,8 @@ class Attendance:
     def wait(self, child: int) -> signals.ExitStatus:
         """Wait for `child`, the process between; return the command's status, or raise what kept it from running."""
         self._reactor.expect(child, self._take_end)
+        self._end = os.pidfd_open(child)  # of a caller with threads, another one may be handed SIGCHLD
+        self._reactor.watch(self._end, self._reactor.reap)
         self._reactor.run_until(lambda: self._child_ended and self._channel.ended)
         if "error" in self._outcome:
             raise rebuilt(self._outcome["error"])
@@ -73,7 +76,10 @@ class Attendance:
             signals.read(self._signals)  # our own copy: the status says it
 
     def _take_end(self, status: int) -> None:
-        self._child_ended = self._child_ended or not os.WIFSTOPPED(status)
+        if not os.WIFSTOPPED(status):
+            self._child_ended = True
+            self._reactor.unwatch(self._end)
+            os.close(self._end)
 
     def _take_messages(self) -> None:
         for message in self._channel.receive():

@@ -78,11 +78,11 @@ class Reactor:
     def _take_signals(self) -> None:
         for arrived in signals.read(self._signals):
             if arrived.number == signal.SIGCHLD:
-                self._reap()
+                self.reap()
             elif self.on_signal is not None:
                 self.on_signal(arrived)
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
         """Take every child that has ended or stopped; one signal may stand for many."""
         targets = [-1] if self._adopts else list(self._children)
         for target in targets:
