@@ -108,7 +108,7 @@ def acyclic(draw: st.DrawFn) -> dict[str, str]:
 def test_bash_agrees(variables: dict[str, str]) -> None:
     environment = {"OUT": "outer value", "EMPTY": "", **{name: f"outer {name}" for name in NAMES}}
     # Two dollar signs are bash's own process id, and one dollar sign here.
-    variables = {name: re.sub(r"\${2,}", "_$", value) for name, value in variables.items()}
+    variables = {name: re.sub(r"\${2,}", "-$", value) for name, value in variables.items()}
     assert expand(variables, environment) == as_bash_has_it(variables, environment)
 
 
