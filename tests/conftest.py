@@ -10,8 +10,8 @@ import pytest
 
 from breakbulk.settings import Settings
 
-# A shell that starts something in the background has it ignore these, and so would every program the tests start.
-for ignored in (signal.SIGINT, signal.SIGQUIT):
+# A shell that starts something in the background, and nohup(1), have it ignore these; so would all that tests start.
+for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
 
