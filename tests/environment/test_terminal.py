@@ -16,8 +16,10 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
+# What a program says is spelt with a sum, as readline shows the line that was typed, and that must not count as said.
 COUNTING = (
-    "trap 'echo got-int' INT; trap 'echo got-term; exit 4' TERM; echo started; while :; do sleep 0.05; echo -n .; done"
+    "trap 'echo got-int' INT; trap 'echo got-term; exit 4' TERM; "
+    "echo started-$((6 * 7)); while :; do sleep 0.05; echo -n .; done"
 )
 
 
@@ -74,7 +76,7 @@ def outer(runner):
 @contextlib.contextmanager
 def shell_on_a_screen(runner):
     screen = Screen(["bash", "--norc", "--noprofile", "-i"], runner.variables() | {"PS1": "$ "}, runner.project)
-    screen.type("stty -echo; PS1='OUTER> '; bind 'set enable-bracketed-paste off'\n")
+    screen.type("stty -echo; PS1='OUT''ER> '; bind 'set enable-bracketed-paste off'\n")
     screen.expect("OUTER> ")
     yield screen
     screen.close()
@@ -86,9 +88,9 @@ def launch(runner, *command, **order):
 
 
 def test_interrupt_reaches_the_command_once(outer, runner):
-    outer.type(launch(runner, "bash", "-c", "n=0; trap 'n=$((n+1))' INT; trap 'echo count=$n; exit' QUIT; echo started;"
-                      " while :; do sleep 0.05; done") + "\n")  # fmt: skip
-    outer.expect("started")
+    count = "n=0; trap 'n=$((n+1))' INT; trap 'echo count=$n; exit' QUIT; echo started-$((6 * 7));"
+    outer.type(launch(runner, "bash", "-c", count + " while :; do sleep 0.05; done") + "\n")
+    outer.expect("started-42")
     outer.type("\x03")
     select.select([], [], [], 0.4)
     outer.type("\x1c")
@@ -97,7 +99,7 @@ def test_interrupt_reaches_the_command_once(outer, runner):
 
 
 def test_interrupted_command_ends_a_script_around_it(one_runner):  # an ordinary user may send root's script no signal
-    sleep = launch(one_runner, "bash", "-c", "echo started-$((6 * 7)); sleep 100")  # as readline shows what is typed
+    sleep = launch(one_runner, "bash", "-c", "echo started-$((6 * 7)); sleep 100")
     script = f"for i in 1 2; do {sleep}; done; echo not-$((1 + 1))-reached"
     with shell_on_a_screen(one_runner) as outer:
         outer.type(f"bash -c {shlex.quote(script)}\n")
@@ -110,7 +112,7 @@ def test_interrupted_command_ends_a_script_around_it(one_runner):  # an ordinary
 
 def test_stop_and_continue_as_a_job(outer, runner):
     outer.type(launch(runner, "bash", "-c", COUNTING) + "\n")
-    outer.expect("started")
+    outer.expect("started-42")
     outer.type("\x1a")
     outer.expect("Stopped")
     outer.expect("OUTER> ")
@@ -182,7 +184,7 @@ def test_terminal_has_a_name_inside(outer, runner):
 def test_without_an_outer_shell_a_stop_does_not_hang(runner):
     screen = Screen(runner.argv(["bash", "-c", COUNTING]), runner.variables(), runner.project)
     try:
-        screen.expect("started")
+        screen.expect("started-42")
         screen.type("\x1a")
         screen.type("\x03")
         screen.expect("got-int")
@@ -194,8 +196,10 @@ def test_without_an_outer_shell_a_stop_does_not_hang(runner):
 
 
 def test_hangup_ends_everything(runner, wait_until):
-    screen = Screen(runner.argv(["bash", "-c", "echo started; sleep 1000"]), runner.variables(), runner.project)
-    screen.expect("started")
+    screen = Screen(
+        runner.argv(["bash", "-c", "echo started-$((6 * 7)); sleep 1000"]), runner.variables(), runner.project
+    )
+    screen.expect("started-42")
     os.close(screen.master)
     assert screen.wait() == 128 + signal.SIGHUP
     wait_until(lambda: not runner.processes())
