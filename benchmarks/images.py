@@ -28,7 +28,8 @@ class Engine:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.storage = ["--root", str(directory / "storage"), "--runroot", str(directory / "run")]
+        self._run = tempfile.mkdtemp(prefix="bb-")  # podman takes no longer path than 50 characters
+        self.storage = ["--root", str(directory / "storage"), "--runroot", self._run]
         self.environment = {**os.environ, "STORAGE_DRIVER": "overlay", "TMPDIR": str(directory)}
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -56,9 +57,11 @@ class Engine:
 
     def remove(self) -> None:
         """Remove the storage and its mounts."""
-        for target in (self.directory / "storage" / "overlay",):
-            subprocess.run(["umount", "-q", str(target)], check=False)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        storage = self.directory / "storage" / "overlay"
+        if storage.is_mount():
+            subprocess.run(["umount", str(storage)], check=False)
+        for directory in (self.directory, self._run):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _call(self, *arguments: str) -> str:
         done = subprocess.run(arguments, env=self.environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,188 @@
+"""What the node agent writes down and the runtime handler reads: one file per environment, one per pod.
+
+    <state>/plans/<digest>.json    `MountPlan`: how the root of a container with that environment is made; it is there
+                                   once everything is realised, and survives a restart of the node
+    <run>/pods/<uid>.json          `PodRecord`: which digest each reference of a pod meant when the pod came; it lives
+                                   as long as the pod, so that a container that starts again gets what it had
+
+The handler finds everything it needs in these two, so that pods start while the agent is away. Files are replaced
+whole. JSON by the standard library: other parsers take longer to import than the whole call may last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["MountPlan", "PodRecord", "plan_path", "record_path"]
+
+_FORMAT = 1
+_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}")
+
+
+class MountPlan:
+    """How a container with an environment is made.
+
+    Attributes:
+        environment: `owner/name`.
+        generation: Of the environment.
+        digest: Of the environment, 64 hexadecimal digits.
+        lowers: Directories of the packages, absolute, the first on top.
+        path: The PATH of commands.
+        variables: What every environment sets, PATH among them.
+        vars: Those of the manifest, not expanded yet.
+        hook: `hook.on-activate`, empty when there is none.
+        command: What runs where the pod names no command; empty when nothing does.
+        working_directory: Where commands start when the pod does not say; empty for `/`.
+        groups: Group id of each user id that the environment knows.
+
+    """
+
+    __slots__ = (
+        "command",
+        "digest",
+        "environment",
+        "generation",
+        "groups",
+        "hook",
+        "lowers",
+        "path",
+        "variables",
+        "vars",
+        "working_directory",
+    )
+
+    def __init__(
+        self,
+        *,
+        environment: str,
+        generation: int,
+        digest: str,
+        lowers: list[str],
+        path: str,
+        variables: dict[str, str],
+        vars: dict[str, str],  # noqa: A002 - as the manifest calls them
+        hook: str = "",
+        command: list[str] | None = None,
+        working_directory: str = "",
+        groups: dict[str, int] | None = None,
+    ) -> None:
+        self.environment = environment
+        self.generation = generation
+        self.digest = digest
+        self.lowers = lowers
+        self.path = path
+        self.variables = variables
+        self.vars = vars
+        self.hook = hook
+        self.command = command or []
+        self.working_directory = working_directory
+        self.groups = groups or {}
+
+    def write(self, state: str) -> None:
+        """Write it, durably; raise `OSError`."""
+        _replace(plan_path(state, self.digest), {name: getattr(self, name) for name in self.__slots__})
+
+    @classmethod
+    def read(cls, state: str, digest: str) -> MountPlan | None:
+        """Return the plan of a digest, None when there is none that this version understands."""
+        fields = _read(plan_path(state, digest))
+        if fields is None or fields.get("digest") != digest:
+            return None
+        try:
+            return cls(**fields)
+        except TypeError:
+            return None
+
+
+class PodRecord:
+    """What the references of a pod meant when it came, and what else a runtime is not told of it.
+
+    Attributes:
+        uid: Of the pod.
+        namespace: Of the pod.
+        name: Of the pod.
+        digests: Digest (64 hexadecimal digits) of each reference, as it is written in the annotations.
+        grouped: Containers whose group the pod names itself.
+        ephemeral: Ephemeral containers, which keep the image that they name.
+
+    """
+
+    __slots__ = ("digests", "ephemeral", "grouped", "name", "namespace", "uid")
+
+    def __init__(
+        self,
+        *,
+        uid: str,
+        namespace: str,
+        name: str,
+        digests: dict[str, str],
+        grouped: list[str] | None = None,
+        ephemeral: list[str] | None = None,
+    ) -> None:
+        self.uid = uid
+        self.namespace = namespace
+        self.name = name
+        self.digests = digests
+        self.grouped = grouped or []
+        self.ephemeral = ephemeral or []
+
+    def write(self, run: str) -> None:
+        """Write it; raise `OSError`, `ValueError` for a uid that cannot name a file."""
+        _replace(record_path(run, self.uid), {name: getattr(self, name) for name in self.__slots__})
+
+    @classmethod
+    def read(cls, run: str, uid: str) -> PodRecord | None:
+        """Return the record of a pod, None when there is none that this version understands."""
+        fields = _read(record_path(run, uid))
+        if fields is None or fields.get("uid") != uid:
+            return None
+        try:
+            return cls(**fields)
+        except TypeError:
+            return None
+
+
+def plan_path(state: str, digest: str) -> str:
+    """Return where the plan of a digest is; the digest is 64 hexadecimal digits."""
+    return f"{state}/plans/{digest}.json"
+
+
+def record_path(run: str, uid: str) -> str:
+    """Return where the record of a pod is; raise `ValueError` for a uid that cannot name a file."""
+    if not _UID.fullmatch(uid):
+        raise ValueError(f"no uid of a pod: {uid[:200]!r}")
+    return f"{run}/pods/{uid}.json"
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    try:
+        with open(path, "rb") as file:
+            fields = json.load(file)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(fields, dict) or fields.pop("format", None) != _FORMAT:
+        return None
+    return fields
+
+
+def _replace(path: str, fields: dict[str, Any]) -> None:
+    """Write a file whole or not at all; only root may read it, as names of environments may be confidential."""
+    half = f"{path}.{os.getpid()}"
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"format": _FORMAT, **fields}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(half)
+        raise
