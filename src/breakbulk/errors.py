@@ -20,6 +20,7 @@ enter, with their cause kept. This module imports nothing of Breakbulk.
     ├── ServiceError                 76   a service of the environment failed
     ├── ActivationError              77   a hook failed
     ├── HubError                     78   a hub that refuses: not permitted, another policy, a later format
+    ├── ClusterError                 79   a Kubernetes cluster that cannot be reached, made or used
     ├── CommandNotExecutableError   126   a command that cannot be executed, as in a shell
     └── CommandNotFoundError        127   a command that is not in the environment, as in a shell
 """
@@ -33,6 +34,7 @@ __all__ = [
     "ArchiveError",
     "BreakbulkError",
     "BuildError",
+    "ClusterError",
     "CommandNotExecutableError",
     "CommandNotFoundError",
     "ConflictError",
@@ -197,6 +199,13 @@ class HubError(BreakbulkError):
 
     identifier = "hub-refused"
     exit_code = 78
+
+
+class ClusterError(BreakbulkError):
+    """A Kubernetes cluster cannot be reached, made or used as asked."""
+
+    identifier = "cluster"
+    exit_code = 79
 
 
 class CommandNotExecutableError(BreakbulkError):
