@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from breakbulk.errors import UsageError
 
-__all__ = ["CONTAINER_PREFIX", "PASSED_ON", "PREFIXES", "VALUE_MAX", "PodAnnotations", "digest_of"]
+__all__ = ["CONTAINER_PREFIX", "PASSED_ON", "PREFIXES", "VALUE_MAX", "PodAnnotations", "digest_of", "environment_of"]
 
 PREFIXES = ("breakbulk.dev/", "flox.dev/")
 """Of annotations of a pod, the one that decides first."""
@@ -90,6 +90,11 @@ def digest_of(reference: str) -> str | None:
     """Return the 64 hexadecimal digits that a reference is pinned to, None when it is not; safe in a file's name."""
     _, separator, digits = reference.rpartition("@sha256:")
     return digits if separator and len(digits) == 64 and _HEX.issuperset(digits) else None
+
+
+def environment_of(reference: str) -> str:
+    """Return `owner/name` of a reference, without what it is pinned to; whether it can be one is for others to say."""
+    return reference.partition("@")[0].partition(":")[0]
 
 
 def _value(annotations: Mapping[str, str], name: str) -> str:

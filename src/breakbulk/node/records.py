@@ -1,9 +1,13 @@
 """What the node agent writes down and the runtime handler reads: one file per environment, one per pod.
 
-    <state>/plans/<digest>.json    `MountPlan`: how the root of a container with that environment is made; it is there
-                                   once everything is realised, and survives a restart of the node
-    <run>/pods/<uid>.json          `PodRecord`: which digest each reference of a pod meant when the pod came; it lives
-                                   as long as the pod, so that a container that starts again gets what it had
+    <state>/plans/<owner>~<name>~<digest>.json
+                            `MountPlan`: how the root of a container with that environment is made; it is there once
+                            everything is realised, and survives a restart of the node
+    <run>/pods/<uid>.json   `PodRecord`: which digest each reference of a pod meant when the pod came; it lives as long
+                            as the pod, so that a container that starts again gets what it had
+
+A plan is of an environment *and* a digest: whoever pushes vouches for prepared trees, which the digest says nothing of,
+so that who pushes the same lock under another name must not have a say in what this one mounts.
 
 The handler finds everything it needs in these two, so that pods start while the agent is away. Files are replaced
 whole. JSON by the standard library: other parsers take longer to import than the whole call may last.
@@ -24,6 +28,9 @@ __all__ = ["MountPlan", "PodRecord", "plan_path", "record_path"]
 
 _FORMAT = 1
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}")
+_WORD = r"[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?"
+_ENVIRONMENT = re.compile(rf"{_WORD}/{_WORD}")  # as `hub.names`, which takes longer to import
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class MountPlan:
@@ -86,14 +93,19 @@ class MountPlan:
         self.groups = groups or {}
 
     def write(self, state: str) -> None:
-        """Write it, durably; raise `OSError`."""
-        _replace(plan_path(state, self.digest), {name: getattr(self, name) for name in self.__slots__})
+        """Write it, durably; raise `OSError`, `ValueError` for an environment that cannot name a file."""
+        _replace(
+            plan_path(state, self.environment, self.digest), {name: getattr(self, name) for name in self.__slots__}
+        )
 
     @classmethod
-    def read(cls, state: str, digest: str) -> MountPlan | None:
-        """Return the plan of a digest, None when there is none that this version understands."""
-        fields = _read(plan_path(state, digest))
-        if fields is None or fields.get("digest") != digest:
+    def read(cls, state: str, environment: str, digest: str) -> MountPlan | None:
+        """Return the plan of a digest of `owner/name`, None when there is none that this version understands."""
+        try:
+            fields = _read(plan_path(state, environment, digest))
+        except ValueError:
+            return None
+        if fields is None or (fields.get("environment"), fields.get("digest")) != (environment, digest):
             return None
         try:
             return cls(**fields)
@@ -149,9 +161,11 @@ class PodRecord:
             return None
 
 
-def plan_path(state: str, digest: str) -> str:
-    """Return where the plan of a digest is; the digest is 64 hexadecimal digits."""
-    return f"{state}/plans/{digest}.json"
+def plan_path(state: str, environment: str, digest: str) -> str:
+    """Return where the plan of a digest of `owner/name` is; raise `ValueError` for what cannot name a file."""
+    if not _ENVIRONMENT.fullmatch(environment) or not _DIGEST.fullmatch(digest):
+        raise ValueError(f"no environment: {environment[:200]!r}, {digest[:200]!r}")
+    return f"{state}/plans/{environment.replace('/', '~')}~{digest}.json"
 
 
 def record_path(run: str, uid: str) -> str:
