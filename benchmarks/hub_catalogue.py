@@ -21,7 +21,8 @@ from breakbulk.hub import index
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key, changes_prefix, digest_key, object_key
 from breakbulk.hub.opening import open_hub
-from breakbulk.hub.records import Blob, Change, Summary, encode_change, encode_envelope
+from breakbulk.hub.records import Blob, Change, Summary, encode_change
+from breakbulk.hub.statements import encode_envelope
 from breakbulk.lock.files import encode_lock, identity
 from breakbulk.lock.model import LOCK_VERSION, Lock, LockedSystem, Package
 from breakbulk.settings import Settings

@@ -17,7 +17,8 @@ from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import HUB, change_key, digest_key, journal_key, object_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.opening import open_hub
-from breakbulk.hub.records import PreparedSet, Recorded, Signature, encode_change, encode_envelope
+from breakbulk.hub.records import PreparedSet, Recorded, encode_change
+from breakbulk.hub.statements import Signature, encode_envelope
 from breakbulk.hub.switching import switch
 from breakbulk.settings import Settings
 

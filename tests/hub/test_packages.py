@@ -12,7 +12,8 @@ from places import Dictionary
 from breakbulk.ecosystems.hub.catalogue import Artifact, Release
 from breakbulk.errors import BreakbulkError
 from breakbulk.hub.packages import Publication, PublishedPackages, RecordedPublication, Source, package_key
-from breakbulk.hub.records import Authorship, Signature
+from breakbulk.hub.records import Authorship
+from breakbulk.hub.statements import Signature
 
 PACKAGE = "ada/tool"
 BY = Authorship(author="ada", host="here", command="publish", time=datetime(2026, 1, 1, tzinfo=UTC))

@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakbulk.errors import BreakbulkError, HubError, IntegrityError
-from breakbulk.hub.records import (
-    CHANGE_TYPE,
-    Blob,
-    Change,
-    Recorded,
-    Signature,
-    decode_recorded,
-    encode_change,
-    encode_envelope,
-)
+from breakbulk.hub.records import CHANGE_TYPE, Blob, Change, Recorded, decode_recorded, encode_change
+from breakbulk.hub.statements import Signature, encode_envelope
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

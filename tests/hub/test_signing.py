@@ -17,8 +17,9 @@ from signers import Person, signed_push
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.keys import PublicKey
 from breakbulk.hub.layout import change_key
-from breakbulk.hub.records import PAYLOAD_TYPE, Envelope, Signature, decode_recorded, encode_change, encode_envelope
+from breakbulk.hub.records import decode_recorded, encode_change
 from breakbulk.hub.signing import is_signed_by
+from breakbulk.hub.statements import PAYLOAD_TYPE, Envelope, Signature, encode_envelope
 
 VECTOR = Path(__file__).parent / "data" / "signed-change.json"
 VECTOR_KEY = PublicKey(name="vector", public="d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
-from breakbulk.hub.key_statements import KeyStatement, SignedStatement, _encoded
+from breakbulk.hub.key_statements import KeyStatement, SignedStatement, encode_key_statement
 from breakbulk.hub.keys import KeyPair, PublicKey
-from breakbulk.hub.records import Envelope
 from breakbulk.hub.signing import signed_with
 from breakbulk.hub.standing import standings
+from breakbulk.hub.statements import Envelope
 from breakbulk.hub.trusted_keys import RevokedKey, Trust, TrustedKey
 
 
@@ -30,7 +30,7 @@ def key(name: str) -> PublicKey:
 
 
 def said(statement: KeyStatement, *signers: str, number: int = 1, here: bool = True) -> SignedStatement:
-    payload = _encoded(statement)
+    payload = encode_key_statement(statement)
     envelope = Envelope(
         payload=base64.b64encode(payload).decode(), signatures=signed_with([pair(name) for name in signers])(payload)
     )

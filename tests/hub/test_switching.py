@@ -9,7 +9,8 @@ from breakbulk.errors import BreakbulkError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key
 from breakbulk.hub.names import parse_reference
-from breakbulk.hub.records import Change, Signature
+from breakbulk.hub.records import Change
+from breakbulk.hub.statements import Signature
 from breakbulk.hub.switching import rollback, switch
 
 BY = authorship("it hurts", author="bob")

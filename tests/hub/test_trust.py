@@ -16,8 +16,8 @@ from breakbulk.hub.hub import Hub, nobody
 from breakbulk.hub.layout import change_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.policy import HubPolicy, write_policy
-from breakbulk.hub.records import Envelope, Signature
 from breakbulk.hub.rotation import revoke, rotate
+from breakbulk.hub.statements import Envelope, Signature
 from breakbulk.hub.switching import rollback, switch
 from breakbulk.hub.trust import check_required, check_vouched
 from breakbulk.hub.trusted_keys import TRUST_FILE, read_trust

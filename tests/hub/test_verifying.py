@@ -16,7 +16,8 @@ from breakbulk.errors import BreakbulkError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key, object_key
 from breakbulk.hub.names import parse_reference
-from breakbulk.hub.records import Change, Envelope, PreparedPackage, PreparedSet, Recorded, encode_change
+from breakbulk.hub.records import Change, PreparedPackage, PreparedSet, Recorded, encode_change
+from breakbulk.hub.statements import Envelope
 from breakbulk.hub.switching import rollback, switch
 from breakbulk.hub.verifying import Verification, accept, verify
 from breakbulk.lock.files import encode_lock

@@ -25,16 +25,8 @@ from breakbulk.hub.layout import ENVIRONMENTS, change_key, changes_prefix, diges
 from breakbulk.hub.names import Reference, is_reference
 from breakbulk.hub.objects import Objects
 from breakbulk.hub.policy import HubPolicy, read_policy, requires_signatures
-from breakbulk.hub.records import (
-    Blob,
-    Change,
-    PreparedSet,
-    Recorded,
-    Signature,
-    decode_recorded,
-    encode_change,
-    encode_envelope,
-)
+from breakbulk.hub.records import Blob, Change, PreparedSet, Recorded, decode_recorded, encode_change
+from breakbulk.hub.statements import Signature, encode_envelope
 from breakbulk.lock.files import decode_lock, identity
 from breakbulk.lock.model import Lock
 from breakbulk.store.milestones import passed

@@ -19,9 +19,10 @@ from breakbulk.hub.configuration import read_configuration
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.key_statements import KeyStatement, KeyStatements, SignedStatement
 from breakbulk.hub.keys import KeyRing
-from breakbulk.hub.records import Envelope, Recorded, Signature
+from breakbulk.hub.records import Recorded
 from breakbulk.hub.signing import is_signed_by
 from breakbulk.hub.standing import Standing, standings
+from breakbulk.hub.statements import Envelope, Signature
 from breakbulk.hub.trusted_keys import covers, read_trust
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings

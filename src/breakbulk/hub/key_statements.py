@@ -1,9 +1,9 @@
 """What the owners of signing keys say of them on a hub: that one has been replaced, that one must not be believed.
 
-Statements about a key are numbered from 1 below `keys/<key id>/`, each a DSSE envelope around an in-toto statement
-about the key. A **rotation** names the successor, and of every environment on that hub the newest change (`Anchor`):
-what the old key signed up to there stays good, and nothing else does, so no clock is needed. It is kept with both
-keys. A **revocation** says that nothing counts that the key has ever signed.
+Statements about a key (`statements`) are numbered from 1 below `keys/<key id>/`. A **rotation** names the successor,
+and of every environment on that hub the newest change (`Anchor`): what the old key signed up to there stays good, and
+nothing else does, so no clock is needed. It is kept with both keys. A **revocation** says that nothing counts that the
+key has ever signed.
 
 What a machine has once read it remembers in its store: a hub can withhold a revocation from those who never saw it, but
 cannot take it back. Nothing here is believed: who must have signed a statement is the matter of `standing`.
@@ -11,14 +11,12 @@ cannot take it back. Nothing here is believed: who must have signed a statement 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -27,13 +25,20 @@ from breakbulk.hub.hub import Signer
 from breakbulk.hub.keys import PublicKey
 from breakbulk.hub.layout import is_numbered, key_statement_key, key_statements_prefix, numbered
 from breakbulk.hub.objects import Objects
-from breakbulk.hub.records import Envelope, encode_envelope
+from breakbulk.hub.statements import Envelope, Subject, decode_statement, encode_envelope, encode_statement
 from breakbulk.lock.replacing import replace_file
 
-__all__ = ["KEY_TYPE", "Anchor", "KeyStatement", "KeyStatements", "SignedStatement", "publish_statement"]
+__all__ = [
+    "KEY_TYPE",
+    "Anchor",
+    "KeyStatement",
+    "KeyStatements",
+    "SignedStatement",
+    "encode_key_statement",
+    "publish_statement",
+]
 
 KEY_TYPE = "https://breakbulk.dev/key/v1"
-_STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _TRIES = 50
 _MOST = 128  # statements about one key that are read: more than anybody makes, few enough to bear
 _LARGEST_BYTES = 8 << 20
@@ -135,7 +140,7 @@ def publish_statement(objects: Objects, statement: KeyStatement, sign: Signer, *
         NetworkError: As the backend.
 
     """
-    payload = _encoded(statement)
+    payload = encode_key_statement(statement)
     data = encode_envelope(payload, sign(payload))
     for key in about:
         _append(objects, key.id, data)
@@ -157,22 +162,18 @@ def _append(objects: Objects, key_id: str, data: bytes) -> None:
     )
 
 
-def _encoded(statement: KeyStatement) -> bytes:
+def encode_key_statement(statement: KeyStatement) -> bytes:
     """Return what is signed; equal statements give equal bytes."""
-    subject = {"name": statement.key.name, "digest": {"sha256": statement.key.id}}
-    content = {"_type": _STATEMENT_TYPE, "subject": [subject], "predicateType": KEY_TYPE, "predicate": statement}
-    return msgspec.json.encode(content, order="sorted")
+    return encode_statement([Subject(statement.key.name, statement.key.id)], KEY_TYPE, statement)
 
 
 def _decoded(data: bytes, key_id: str) -> tuple[KeyStatement, Envelope] | None:
     """Return a statement about the key, or one that makes it a successor; None for what is neither."""
     try:
-        envelope = msgspec.json.decode(data, type=Envelope)
-        payload = base64.b64decode(envelope.payload, validate=True)
-        content = msgspec.json.decode(payload, type=dict[str, Any])
-        statement = msgspec.convert(content.get("predicate"), KeyStatement)
-    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError, BreakbulkError):
+        stated = decode_statement(data, "", KEY_TYPE, KeyStatement, encode_key_statement)
+    except BreakbulkError:
         return None
+    statement = stated.predicate
     concerned = {statement.key.id, statement.successor.id if statement.successor else ""}
-    whole = _encoded(statement) == payload and (statement.kind == "rotation") == (statement.successor is not None)
-    return (statement, envelope) if whole and key_id in concerned else None
+    consistent = (statement.kind == "rotation") == (statement.successor is not None)
+    return (statement, stated.envelope) if consistent and key_id in concerned else None

@@ -1,25 +1,22 @@
 """Packages that were built with Breakbulk, on a hub: what was published of each, oldest first.
 
 A package has an append-only history of its own, as an environment has: each publication is a change whose number one
-conditional create allots, which names the SHA-256 of the one before, and is kept as a DSSE envelope around an in-toto
-statement whose subjects are the archives. The archives are objects by their digests. Nothing is ever replaced: the same
-version published again is another change, and who has locked the one before keeps it.
+conditional create allots, which names the SHA-256 of the one before, and is kept as a statement about the archives
+(`statements`). The archives are objects by their digests. Nothing is ever replaced: the same version published again is
+another change, and who has locked the one before keeps it.
 
 Counterparts: `builds.publishing`, which publishes, and `ecosystems.hub.catalogue`, which says what is needed of it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import itertools
 import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -29,7 +26,15 @@ from breakbulk.hub.hub import Signer, nobody
 from breakbulk.hub.layout import PACKAGES, is_numbered, numbered
 from breakbulk.hub.names import is_reference
 from breakbulk.hub.objects import Objects
-from breakbulk.hub.records import Authorship, Blob, Envelope, encode_envelope
+from breakbulk.hub.records import Authorship, Blob
+from breakbulk.hub.statements import (
+    Envelope,
+    Subject,
+    damaged_record,
+    decode_statement,
+    encode_envelope,
+    encode_statement,
+)
 
 __all__ = [
     "PACKAGE_TYPE",
@@ -42,7 +47,6 @@ __all__ = [
 ]
 
 PACKAGE_TYPE = "https://breakbulk.dev/package/v1"
-_STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _TRIES = 200
 _PAUSE_S = 0.01
 _PAUSE_MAX_S = 0.5
@@ -207,52 +211,19 @@ def _prefix(package: str) -> str:
 
 def _encode(publication: Publication) -> bytes:
     """Return the statement that is signed; equal publications give equal bytes."""
-    artifacts = publication.release.artifacts
-    statement = {
-        "_type": _STATEMENT_TYPE,
-        "subject": [{"name": each.file, "digest": {"sha256": each.sha256}} for each in artifacts],
-        "predicateType": PACKAGE_TYPE,
-        "predicate": publication,
-    }
-    return msgspec.json.encode(statement, order="sorted")
+    archives = (Subject(each.file, each.sha256) for each in publication.release.artifacts)
+    return encode_statement(archives, PACKAGE_TYPE, publication)
 
 
 def decode_publication(data: bytes, where: str, *, package: str, number: int) -> RecordedPublication:
     """Return the publication in `data`; raise `IntegrityError` `change-damaged`, `HubError` `hub-newer`."""
-    try:
-        envelope = msgspec.json.decode(data, type=Envelope)
-        payload = base64.b64decode(envelope.payload, validate=True)
-        statement = msgspec.json.decode(payload, type=dict[str, Any])
-        _refuse_newer(statement, where)
-        publication = msgspec.convert(statement.get("predicate"), Publication)
-    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError) as error:
-        raise _damaged(where, str(error)) from error
+    stated = decode_statement(data, where, PACKAGE_TYPE, Publication, _encode)
+    publication = stated.predicate
     if (publication.package, publication.number, publication.release.package) != (package, number, package):
-        raise _damaged(where, f"it says it is change {publication.number} of {publication.package}")
-    if not publication.release.artifacts or _encode(publication) != payload:
-        raise _damaged(where, "it holds more or less than a publication")
-    return RecordedPublication(publication=publication, envelope=envelope, sha256=hashlib.sha256(data).hexdigest())
-
-
-def _refuse_newer(statement: dict[str, Any], where: str) -> None:
-    kind = statement.get("predicateType")
-    if isinstance(kind, str) and kind != PACKAGE_TYPE and kind.startswith(PACKAGE_TYPE.rpartition("/")[0]):
-        raise HubError(
-            f"this package was published by a later version ({kind.rpartition('/')[2]})",
-            identifier="hub-newer",
-            where=where,
-            hint="install the version of Breakbulk that published it, or newer",
-        )
-
-
-def _damaged(where: str, why: str) -> IntegrityError:
-    return IntegrityError(
-        "the record of a package is damaged",
-        identifier="change-damaged",
-        where=where,
-        why=why,
-        hint="`breakbulk hub check` tells what else is; restore the object from a mirror",
-    )
+        raise damaged_record(where, f"it says it is change {publication.number} of {publication.package}")
+    if not publication.release.artifacts:
+        raise damaged_record(where, "it publishes nothing")
+    return RecordedPublication(publication=publication, envelope=stated.envelope, sha256=stated.sha256)
 
 
 def _broken(package: str, number: int) -> IntegrityError:

@@ -5,44 +5,34 @@ rollback (which make another generation live). Changes are numbered from 1 witho
 generation is live and how many there are. Each names the SHA-256 of the one before, so that a history cannot be altered
 in the middle, and the digests of everything a machine needs to run the environment.
 
-A change is kept as a DSSE envelope around an in-toto statement about the environment's digest, with no signature where
-nobody signed. https://github.com/secure-systems-lab/dsse, https://github.com/in-toto/attestation (Statement v1)
+A change is kept as a statement about the environment's digest (`statements`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import secrets
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from breakbulk.errors import HubError, IntegrityError
+from breakbulk.hub.statements import Envelope, Subject, damaged_record, decode_statement, encode_statement
 
 __all__ = [
     "CHANGE_TYPE",
-    "PAYLOAD_TYPE",
     "Authorship",
     "Blob",
     "Change",
     "ChangeKind",
-    "Envelope",
     "PreparedPackage",
     "PreparedSet",
     "Recorded",
-    "Signature",
     "Summary",
     "decode_recorded",
     "encode_change",
-    "encode_envelope",
     "new_token",
 ]
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 CHANGE_TYPE = "https://breakbulk.dev/change/v1"
 ChangeKind = Literal["push", "switch", "rollback"]
 
@@ -215,21 +205,6 @@ class Change(_Table, frozen=True, kw_only=True):
         )
 
 
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """One signature of an envelope: key id, and the signature in base64."""
-
-    keyid: str
-    sig: str
-
-
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """A DSSE envelope; `payload` is base64. No signature where nobody signed."""
-
-    payload: str
-    payloadType: str = PAYLOAD_TYPE  # noqa: N815 - DSSE's spelling
-    signatures: tuple[Signature, ...] = ()
-
-
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """A change as a hub has it: what it says, the envelope it came in, and the SHA-256 of the envelope's bytes."""
 
@@ -240,18 +215,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode_change(change: Change) -> bytes:
     """Return the statement about `change`: the payload that is signed. Equal changes give equal bytes."""
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": change.environment, "digest": {"sha256": change.digest.removeprefix("sha256:")}}],
-        "predicateType": CHANGE_TYPE,
-        "predicate": change,
-    }
-    return msgspec.json.encode(statement, order="sorted")
-
-
-def encode_envelope(payload: bytes, signatures: tuple[Signature, ...] = ()) -> bytes:
-    """Return the bytes of the envelope of a payload."""
-    return msgspec.json.encode(Envelope(payload=base64.b64encode(payload).decode(), signatures=signatures))
+    about = Subject(change.environment, change.digest.removeprefix("sha256:"))
+    return encode_statement([about], CHANGE_TYPE, change)
 
 
 def decode_recorded(data: bytes, where: str, *, environment: str, number: int) -> Recorded:
@@ -262,39 +227,10 @@ def decode_recorded(data: bytes, where: str, *, environment: str, number: int) -
         HubError: `hub-newer`, it was made by a later version of Breakbulk.
 
     """
-    try:
-        envelope = msgspec.json.decode(data, type=Envelope)
-        payload = base64.b64decode(envelope.payload, validate=True)
-        statement = msgspec.json.decode(payload, type=dict[str, Any])
-        _refuse_newer(statement, where)
-        change = msgspec.convert(statement.get("predicate"), Change)
-    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError) as error:
-        raise _damaged(where, str(error)) from error
+    stated = decode_statement(data, where, CHANGE_TYPE, Change, encode_change)
+    change = stated.predicate
     if (change.environment, change.number) != (environment, number):
-        raise _damaged(where, f"it says it is change {change.number} of {change.environment}")
+        raise damaged_record(where, f"it says it is change {change.number} of {change.environment}")
     if not change.possible:
-        raise _damaged(where, "its numbers contradict each other")
-    if encode_change(change) != payload:
-        raise _damaged(where, "it holds more than a change, or its subject is another environment")
-    return Recorded(change=change, envelope=envelope, sha256=hashlib.sha256(data).hexdigest())
-
-
-def _refuse_newer(statement: dict[str, Any], where: str) -> None:
-    kind = statement.get("predicateType")
-    if isinstance(kind, str) and kind != CHANGE_TYPE and kind.startswith(CHANGE_TYPE.rpartition("/")[0]):
-        raise HubError(
-            f"this change was recorded by a later version ({kind.rpartition('/')[2]})",
-            identifier="hub-newer",
-            where=where,
-            hint="install the version of Breakbulk that made it, or newer",
-        )
-
-
-def _damaged(where: str, why: str) -> IntegrityError:
-    return IntegrityError(
-        "the record of a change is damaged",
-        identifier="change-damaged",
-        where=where,
-        why=why,
-        hint="`breakbulk hub check` tells what else is; restore the object from a mirror",
-    )
+        raise damaged_record(where, "its numbers contradict each other")
+    return Recorded(change=change, envelope=stated.envelope, sha256=stated.sha256)

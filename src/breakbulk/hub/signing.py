@@ -16,10 +16,10 @@ from breakbulk.errors import NotFoundError
 from breakbulk.hub.configuration import read_configuration
 from breakbulk.hub.hub import Signer, nobody
 from breakbulk.hub.keys import KeyPair, KeyRing, PublicKey
-from breakbulk.hub.records import PAYLOAD_TYPE, Envelope, Signature
+from breakbulk.hub.statements import PAYLOAD_TYPE, Envelope, Signature, payload_of
 from breakbulk.settings import Settings
 
-__all__ = ["chosen_key", "is_signed_by", "payload_of", "signed_with", "signer"]
+__all__ = ["chosen_key", "is_signed_by", "signed_with", "signer"]
 
 
 def signer(settings: Settings, name: str | None = None, ask: Callable[[str], bytes] | None = None) -> Signer:
@@ -77,11 +77,6 @@ def is_signed_by(envelope: Envelope, signature: Signature, key: PublicKey) -> bo
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True
-
-
-def payload_of(envelope: Envelope) -> bytes:
-    """Return the payload; raise `binascii.Error`."""
-    return base64.b64decode(envelope.payload, validate=True)
 
 
 def _encoding(payload: bytes) -> bytes:

@@ -19,8 +19,8 @@ import msgspec
 
 from breakbulk.hub.key_statements import KeyStatement, SignedStatement
 from breakbulk.hub.keys import PublicKey
-from breakbulk.hub.records import Envelope
 from breakbulk.hub.signing import is_signed_by
+from breakbulk.hub.statements import Envelope
 from breakbulk.hub.trusted_keys import Trust, covers
 
 __all__ = ["Standing", "Worth", "standings"]

@@ -17,8 +17,9 @@ from breakbulk.hub import index
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key, digest_key, journal_key, object_key, prepared_key, snapshot_key
 from breakbulk.hub.names import parse_reference
-from breakbulk.hub.records import Blob, Recorded, encode_change, encode_envelope
+from breakbulk.hub.records import Blob, Recorded, encode_change
 from breakbulk.hub.service.limits import Rate
+from breakbulk.hub.statements import encode_envelope
 from breakbulk.hub.switching import rollback, switch
 from breakbulk.lock.files import encode_lock
 from breakbulk.settings import Settings

@@ -10,8 +10,9 @@ from breakbulk.hub.hub import Hub, Signer, nobody
 from breakbulk.hub.keys import KeyRing, PublicKey
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.names import parse_reference
-from breakbulk.hub.records import Envelope, Recorded
+from breakbulk.hub.records import Recorded
 from breakbulk.hub.signing import signed_with, signer
+from breakbulk.hub.statements import Envelope
 from breakbulk.hub.trust import resolve_trusted
 from breakbulk.hub.trusted_keys import TrustedKey, change_trust
 from breakbulk.lock.files import encode_lock
