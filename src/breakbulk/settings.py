@@ -69,6 +69,11 @@ class Settings:
         "BREAKBULK_CPU",
         "Level of x86-64 for which packages are chosen, `x86_64-v1` to `x86_64-v4`; by default the processor's",
     )
+    kubernetes: Path = _setting(
+        "BREAKBULK_KUBERNETES",
+        "Directory of the programs that native clusters consist of, a directory per version: what `make kubernetes` "
+        "builds. By default `breakbulk/kubernetes` in the user's cache directory, for root too",
+    )
     environment: Mapping[str, str] = field(
         metadata={"meaning": "The process's environment, as tools like uv need it for indices, proxies and credentials"}
     )
@@ -97,6 +102,7 @@ class Settings:
             hub=environment.get("BREAKBULK_HUB", ""),
             require_signatures=_flag(environment, "BREAKBULK_REQUIRE_SIGNATURES"),
             cpu=environment.get("BREAKBULK_CPU", ""),
+            kubernetes=_path(environment, "BREAKBULK_KUBERNETES", _user_directory(environment, "cache") / "kubernetes"),
             environment=dict(environment),
         )
 

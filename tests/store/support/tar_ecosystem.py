@@ -36,6 +36,7 @@ def settings_for(directory: Path, **changes) -> Settings:
         "timeout_s": 5.0,
         "retries": 3,
         "apt_directory": directory / "apt",
+        "kubernetes": directory / "kubernetes",
         "environment": {},
     }
     return Settings(**{**values, **changes})
