@@ -225,7 +225,7 @@ def test_whoever_is_second_follows_the_first(place: Dictionary) -> None:
 
 
 def test_whoever_is_never_first_gives_up(place: Dictionary, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("breakbulk.hub.hub._TRIES", 5)
+    monkeypatch.setattr("breakbulk.hub.log._TRIES", 5)
     rival = quiet(place)
 
     def always(verb: str, key: str) -> None:

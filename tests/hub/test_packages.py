@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from places import Dictionary
+from places import Dictionary, Wrapped
 
 from breakbulk.ecosystems.hub.catalogue import Artifact, Release
-from breakbulk.errors import BreakbulkError
-from breakbulk.hub.packages import Publication, PublishedPackages, RecordedPublication, Source, package_key
+from breakbulk.errors import BreakbulkError, NetworkError
+from breakbulk.hub.layout import HUB, publication_key
+from breakbulk.hub.packages import Publication, PublishedPackages, RecordedPublication, Source
+from breakbulk.hub.policy import HubPolicy, write_policy
 from breakbulk.hub.records import Authorship
 from breakbulk.hub.statements import Signature
 
@@ -77,6 +79,32 @@ def test_twenty_at_once_get_twenty_numbers(packages):
     assert {each.publication.release.version for each in packages.history(PACKAGE)} == {f"1.{n}" for n in range(20)}
 
 
+def test_a_publication_whose_answer_was_lost_is_recorded_once(place):
+    losses = iter([True])
+
+    def lose(verb: str, key: str) -> None:
+        if verb == "create" and key.startswith("packages/") and next(losses, False):
+            raise NetworkError("the connection was lost", identifier="hub-unreachable")
+
+    packages = PublishedPackages(Wrapped(place, after=lose), pause=lambda _seconds: None)
+    recorded = publish(packages, "1.0")
+    assert packages.history(PACKAGE) == (recorded,)
+
+
+def test_a_hub_says_its_layout_from_the_first_publication_on(packages, place):
+    publish(packages, "1.0")
+    assert place.get(HUB) == b'{"format":1}'
+    place.replace(HUB, b'{"format":2}')
+    assert refused(lambda: publish(packages, "1.1")) == "hub-newer"
+    assert packages.names() == {PACKAGE: 1}
+
+
+def test_a_hub_that_wants_signatures_gets_nothing_unsigned(packages, place):
+    write_policy(place, HubPolicy(require_signatures=True))
+    assert refused(lambda: publish(packages, "1.0")) == "hub-requires-signatures"
+    assert publish(packages, "1.0", lambda _payload: (Signature(keyid="key", sig="c2ln"),)).publication.number == 1
+
+
 def test_the_statement_about_the_archives_is_what_is_signed(packages):
     signed = []
 
@@ -93,13 +121,13 @@ def test_the_statement_about_the_archives_is_what_is_signed(packages):
 def test_a_history_that_was_altered_is_broken(packages, place):
     for version in ("1.0", "1.1", "1.2"):
         publish(packages, version)
-    second = place.get(package_key(PACKAGE, 2))
-    place.delete([package_key(PACKAGE, 2)])
+    second = place.get(publication_key(PACKAGE, 2))
+    place.delete([publication_key(PACKAGE, 2)])
     assert refused(lambda: packages.history(PACKAGE)) == "history-broken"
     envelope = json.loads(second)
     payload = base64.b64decode(envelope["payload"]).replace(b'"1.1"', b'"1.9"')
     envelope["payload"] = base64.b64encode(payload).decode()
-    place.replace(package_key(PACKAGE, 2), json.dumps(envelope).encode())
+    place.replace(publication_key(PACKAGE, 2), json.dumps(envelope).encode())
     assert refused(lambda: packages.history(PACKAGE)) == "history-broken"
 
 
@@ -119,7 +147,7 @@ def test_a_history_that_was_altered_is_broken(packages, place):
 )
 def test_a_record_that_cannot_be_is_damaged(packages, place, old, new):
     publish(packages, "1.0")
-    key = package_key(PACKAGE, 1)
+    key = publication_key(PACKAGE, 1)
     envelope = json.loads(place.get(key))
     payload = base64.b64decode(envelope["payload"])
     assert old in payload
@@ -130,7 +158,7 @@ def test_a_record_that_cannot_be_is_damaged(packages, place, old, new):
 
 def test_a_later_format_is_told_from_damage(packages, place):
     publish(packages, "1.0")
-    key = package_key(PACKAGE, 1)
+    key = publication_key(PACKAGE, 1)
     envelope = json.loads(place.get(key))
     payload = base64.b64decode(envelope["payload"]).replace(b"package/v1", b"package/v2")
     envelope["payload"] = base64.b64encode(payload).decode()

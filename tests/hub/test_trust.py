@@ -12,11 +12,12 @@ from places import Dictionary, Wrapped
 from signers import Person, encoded, signed_push, signed_with
 
 from breakbulk.errors import BreakbulkError, IntegrityError
-from breakbulk.hub.hub import Hub, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.policy import HubPolicy, write_policy
 from breakbulk.hub.rotation import revoke, rotate
+from breakbulk.hub.sealing import nobody
 from breakbulk.hub.statements import Envelope, Signature
 from breakbulk.hub.switching import rollback, switch
 from breakbulk.hub.trust import check_required, check_vouched

@@ -11,8 +11,10 @@ from signers import Person
 
 from breakbulk.ecosystems.hub.catalogue import Artifact, Release
 from breakbulk.errors import BreakbulkError
-from breakbulk.hub.hub import Hub, Signer, nobody
-from breakbulk.hub.packages import Publication, PublishedPackages, Source, package_key
+from breakbulk.hub.hub import Hub
+from breakbulk.hub.layout import publication_key
+from breakbulk.hub.packages import Publication, PublishedPackages, Source
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.trusted_packages import trusted_publications
 
 PACKAGE = "ada/tool"
@@ -85,7 +87,7 @@ def test_without_the_requirement_everything_counts(hub, eve, tmp_path):
 @pytest.mark.parametrize("required", [True, False])
 def test_a_wrong_signature_is_an_error_everywhere(hub: Hub, place: Dictionary, ada, tmp_path, required):
     publish(hub, "1.0", ada.sign)
-    key = package_key(PACKAGE, 1)
+    key = publication_key(PACKAGE, 1)
     envelope = json.loads(place.get(key))
     payload = base64.b64decode(envelope["payload"]).replace(b'"1.0"', b'"6.6"')
     envelope["payload"] = base64.b64encode(payload).decode()

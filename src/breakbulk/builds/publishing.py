@@ -21,12 +21,13 @@ from breakbulk.ecosystems.source.git_command import run_git
 from breakbulk.ecosystems.source.selection import RESULT
 from breakbulk.environment.specification import STATE_DIRECTORY
 from breakbulk.errors import BuildError, HubError, PlatformError
-from breakbulk.hub.hub import Hub, Signer, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.leases import pushing
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.packages import Publication, PublishedPackages, RecordedPublication, Source
 from breakbulk.hub.records import Authorship, Blob
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.uploads import Item, Metered, missing, upload
 from breakbulk.manifest.decoding import encode
 from breakbulk.manifest.schema import CatalogInstall, DebInstall, Install, Options, PypiInstall

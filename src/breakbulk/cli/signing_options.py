@@ -15,7 +15,7 @@ from breakbulk.cli.invocation import Invocation
 from breakbulk.errors import UsageError
 
 if TYPE_CHECKING:
-    from breakbulk.hub.hub import Signer
+    from breakbulk.hub.sealing import Signer
 
 __all__ = ["ask_new_passphrase", "asking", "chosen_signer", "refuse_unsigned", "signing_options"]
 
@@ -38,8 +38,8 @@ def signing_options(command: Callback) -> Callback:
 
 def chosen_signer(invocation: Invocation, sign: str | None, *, no_sign: bool) -> Signer:
     """Return what signs; raise `UsageError`, `NotFoundError` `signing-key-unknown`, and others as `KeyRing.pair`."""
-    from breakbulk.hub.hub import nobody
     from breakbulk.hub.keys import KeyRing
+    from breakbulk.hub.sealing import nobody
     from breakbulk.hub.signing import signer
 
     if no_sign:
@@ -55,8 +55,8 @@ def chosen_signer(invocation: Invocation, sign: str | None, *, no_sign: bool) ->
 
 def refuse_unsigned(invocation: Invocation, signer: Signer) -> None:
     """Raise `HubError` `hub-requires-signatures` before anything is sent, not only when it is to be recorded."""
-    from breakbulk.hub.hub import nobody
     from breakbulk.hub.policy import read_policy, requires_signatures
+    from breakbulk.hub.sealing import nobody
 
     if signer is nobody and read_policy(invocation.hub.objects).require_signatures:
         raise requires_signatures(invocation.hub.url)

@@ -14,7 +14,7 @@ from breakbulk.errors import HubError, IntegrityError, NotFoundError
 from breakbulk.hub.layout import FORMAT, HUB
 from breakbulk.hub.objects import Objects
 
-__all__ = ["check_format", "ensure_format"]
+__all__ = ["check_format", "ensure_format", "write_format"]
 
 _MAX_BYTES = 1 << 20
 
@@ -53,5 +53,10 @@ def check_format(objects: Objects) -> bool:
 def ensure_format(objects: Objects) -> None:
     """Say in a new hub which layout it has; raises as `check_format`."""
     if not check_format(objects):
-        with suppress(HubError):  # a service has its own way to say it, and lets nobody else
-            objects.create(HUB, msgspec.json.encode(_HubFile(format=FORMAT)))
+        write_format(objects)
+
+
+def write_format(objects: Objects) -> None:
+    """Say in a hub that was found without a layout which one it has."""
+    with suppress(HubError):  # a service has its own way to say it, and lets nobody else
+        objects.create(HUB, msgspec.json.encode(_HubFile(format=FORMAT)))

@@ -11,40 +11,27 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
 
 from breakbulk.errors import HubError, IntegrityError, NetworkError, NotFoundError
 from breakbulk.hub import index
-from breakbulk.hub.format import check_format, ensure_format
-from breakbulk.hub.layout import ENVIRONMENTS, change_key, changes_prefix, digest_key, is_numbered, object_key
-from breakbulk.hub.names import Reference, is_reference
+from breakbulk.hub.format import check_format
+from breakbulk.hub.layout import ENVIRONMENTS, change_key, changes_prefix, digest_key, object_key
+from breakbulk.hub.log import Log, last_numbers
+from breakbulk.hub.names import Reference
 from breakbulk.hub.objects import Objects
-from breakbulk.hub.policy import HubPolicy, read_policy, requires_signatures
 from breakbulk.hub.records import Blob, Change, PreparedSet, Recorded, decode_recorded, encode_change
-from breakbulk.hub.statements import Signature, encode_envelope
+from breakbulk.hub.sealing import Sealing, Signer, nobody
 from breakbulk.lock.files import decode_lock, identity
 from breakbulk.lock.model import Lock
-from breakbulk.store.milestones import passed
 
-__all__ = ["Hub", "Signer", "nobody"]
+__all__ = ["Hub"]
 
-Signer = Callable[[bytes], tuple[Signature, ...]]
-"""Signs a payload: gives no signature, one, or several."""
-
-_TRIES = 500  # of allotting one number; fifty pushers at once need fifty at worst
-_PAUSE_S = 0.01
-_PAUSE_MAX_S = 0.5
 _READERS = 16
-
-
-def nobody(_payload: bytes) -> tuple[Signature, ...]:
-    """Sign nothing."""
-    return ()
 
 
 class Hub:
@@ -59,8 +46,7 @@ class Hub:
     def __init__(self, objects: Objects, pause: Callable[[float], object] = time.sleep) -> None:
         self.objects = objects
         self._pause = pause
-        self._has_format = False
-        self._policy: HubPolicy | None = None
+        self._sealing = Sealing(objects)
 
     @property
     def url(self) -> str:
@@ -69,16 +55,11 @@ class Hub:
 
     def environments(self) -> dict[str, int]:
         """Return the number of the newest change of every environment, by name. Lists the whole hub: not for users."""
-        newest: dict[str, int] = {}
-        for stat in self.objects.list(ENVIRONMENTS):
-            name, _, number = stat.key.removeprefix(ENVIRONMENTS).partition("/changes/")
-            if is_numbered(number) and is_reference(name):
-                newest[name] = max(newest.get(name, 0), int(number))
-        return newest
+        return last_numbers(self.objects, ENVIRONMENTS)
 
     def last_number(self, environment: str) -> int:
         """Return the number of the newest change of `owner/name`, 0 when there is no such environment."""
-        return max(self._numbers(environment), default=0)
+        return self._log(environment).last_number()
 
     def recorded(self, environment: str, number: int) -> Recorded:
         """Return change `number`; raise `IntegrityError` `change-damaged`, `NotFoundError` when there is none."""
@@ -198,55 +179,22 @@ class Hub:
             sign: Gives the signatures of the change.
 
         Raises:
-            HubError: `hub-contended`, others were quicker every time; `hub-newer`, it has a layout we do not know.
+            HubError: `hub-contended`, others were quicker every time; `hub-newer`, it has a layout we do not know;
+                `hub-requires-signatures`.
 
         """
-        for tried in range(_TRIES):
-            change = make(self.current(environment))
-            if change is None:
-                return None
-            self._ensure_format()
-            payload = encode_change(change)
-            signatures = sign(payload)
-            if not signatures:
-                self._refuse_unsigned(environment)
-            data = encode_envelope(payload, signatures)
-            self.objects.settle()  # what the change refers to
-            if self._created(change, data):
-                passed("change-created")
-                self.objects.settle()
-                key = change_key(environment, change.number)
-                recorded = decode_recorded(data, key, environment=environment, number=change.number)
-                self._derive(recorded)
-                return recorded
-            self._pause(min(_PAUSE_MAX_S, _PAUSE_S * 2**tried) * random.uniform(0.5, 1.5))  # noqa: S311
-        raise HubError(
-            f"others changed {environment} {_TRIES} times while we tried to",
-            identifier="hub-contended",
-            where=self.url,
-            hint="run the command again",
-        )
 
-    def _refuse_unsigned(self, environment: str) -> None:
-        if self._policy is None:
-            self._policy = read_policy(self.objects)
-        if self._policy.require_signatures:
-            raise requires_signatures(f"{environment} on {self.url}")
+        def following(last: int) -> bytes | None:
+            change = make(self._expected(environment, last) if last else None)
+            return self._sealing.seal(encode_change(change), sign, environment) if change else None
 
-    def _ensure_format(self) -> None:
-        if not self._has_format:
-            ensure_format(self.objects)
-            self._has_format = True
-
-    def _created(self, change: Change, data: bytes) -> bool:
-        """Create the change; when the answer was lost on its way, its bytes tell ours from somebody else's."""
-        key = change_key(change.environment, change.number)
-        try:
-            return self.objects.create(key, data) or self.objects.get(key) == data
-        except NetworkError:
-            if self.objects.stat(key) is None:
-                raise
-            return self.objects.get(key) == data
+        entry = self._log(environment).append(following)
+        if entry is None:
+            return None
+        key = change_key(environment, entry.number)
+        recorded = decode_recorded(entry.data, key, environment=environment, number=entry.number)
+        self._derive(recorded)
+        return recorded
 
     def _derive(self, recorded: Recorded) -> None:
         """Write what is found more quickly by it; the change is recorded, so a fault here is none of the commit."""
@@ -308,10 +256,8 @@ class Hub:
         except NotFoundError as error:
             raise _broken(environment, number) from error
 
-    def _numbers(self, environment: str) -> Iterable[int]:
-        prefix = changes_prefix(environment)
-        names = (stat.key.removeprefix(prefix) for stat in self.objects.list(prefix))
-        return (int(name) for name in names if is_numbered(name))
+    def _log(self, environment: str) -> Log:
+        return Log(self.objects, changes_prefix(environment), environment, self._pause)
 
     def _unknown(self, environment: str) -> NotFoundError:
         check_format(self.objects)

@@ -20,7 +20,8 @@ from collections.abc import Iterable
 import msgspec
 
 from breakbulk.errors import HubError, IntegrityError, NotFoundError
-from breakbulk.hub.layout import JOURNAL, SNAPSHOTS, is_numbered, journal_key, snapshot_key
+from breakbulk.hub.layout import JOURNAL, SNAPSHOTS, journal_key, snapshot_key
+from breakbulk.hub.log import Log
 from breakbulk.hub.objects import Objects
 from breakbulk.hub.records import Summary
 from breakbulk.store.milestones import passed
@@ -85,10 +86,11 @@ def compact(objects: Objects) -> bool:
 def publish(objects: Objects, found: Listed, summaries: Iterable[Summary]) -> bool:
     """Write `summaries`, which have what was `found`, as the next snapshot; return False when there is one by now."""
     number = found.snapshot + 1
-    if not objects.create(snapshot_key(number), _encoded(summaries)):
+    log = _snapshots(objects)
+    if not log.create(number, _encoded(summaries)):
         return False
     passed("index-snapshot-written")
-    snapshots = _snapshots(objects)
+    snapshots = log.numbers()
     if max(snapshots) == number:  # else we are so late that this number had been removed already
         objects.delete(found.journal)
         passed("index-journal-removed")
@@ -99,7 +101,7 @@ def publish(objects: Objects, found: Listed, summaries: Iterable[Summary]) -> bo
 def listed(objects: Objects) -> Listed:
     """Return what there is now: two requests, the journal first."""
     journal = tuple(stat.key for stat in objects.list(JOURNAL))
-    return Listed(journal=journal, snapshot=max(_snapshots(objects), default=0))
+    return Listed(journal=journal, snapshot=_snapshots(objects).last_number())
 
 
 def merged(summaries: Iterable[Summary]) -> tuple[Summary, ...]:
@@ -154,9 +156,8 @@ def _decoded(objects: Objects, number: int) -> list[Summary]:
         raise _damaged(objects, key, str(error)) from error
 
 
-def _snapshots(objects: Objects) -> list[int]:
-    names = (stat.key.removeprefix(SNAPSHOTS) for stat in objects.list(SNAPSHOTS))
-    return [int(name) for name in names if is_numbered(name)]
+def _snapshots(objects: Objects) -> Log:
+    return Log(objects, SNAPSHOTS, "the index")
 
 
 def _damaged(objects: Objects, key: str, why: str) -> IntegrityError:

@@ -20,11 +20,12 @@ from typing import Literal
 
 import msgspec
 
-from breakbulk.errors import BreakbulkError, HubError, NetworkError
-from breakbulk.hub.hub import Signer
+from breakbulk.errors import BreakbulkError, NetworkError
 from breakbulk.hub.keys import PublicKey
-from breakbulk.hub.layout import is_numbered, key_statement_key, key_statements_prefix, numbered
+from breakbulk.hub.layout import is_numbered, key_statements_prefix, numbered
+from breakbulk.hub.log import Log
 from breakbulk.hub.objects import Objects
+from breakbulk.hub.sealing import Signer
 from breakbulk.hub.statements import Envelope, Subject, decode_statement, encode_envelope, encode_statement
 from breakbulk.lock.replacing import replace_file
 
@@ -39,7 +40,6 @@ __all__ = [
 ]
 
 KEY_TYPE = "https://breakbulk.dev/key/v1"
-_TRIES = 50
 _MOST = 128  # statements about one key that are read: more than anybody makes, few enough to bear
 _LARGEST_BYTES = 8 << 20
 
@@ -116,17 +116,16 @@ class KeyStatements:
         """Return what the hub has beyond that."""
         if self._objects is None:
             return {}
-        prefix = key_statements_prefix(key_id)
-        names = sorted(stat.key.removeprefix(prefix) for stat in self._objects.list(prefix))
-        new = [name for name in names if is_numbered(name) and (self._hub, int(name)) not in known][:_MOST]
-        learned = {name: self._objects.get(prefix + name, limit_bytes=_LARGEST_BYTES) for name in new}
-        for name, data in learned.items():
-            self._remember(key_id, name, data)
-        return {(self._hub, int(name)): data for name, data in learned.items()}
+        log = Log(self._objects, key_statements_prefix(key_id), key_id)
+        new = [number for number in sorted(log.numbers()) if (self._hub, number) not in known][:_MOST]
+        learned = {number: self._objects.get(log.key(number), limit_bytes=_LARGEST_BYTES) for number in new}
+        for number, data in learned.items():
+            self._remember(key_id, number, data)
+        return {(self._hub, number): data for number, data in learned.items()}
 
-    def _remember(self, key_id: str, name: str, data: bytes) -> None:
+    def _remember(self, key_id: str, number: int, data: bytes) -> None:
         """Keep a statement; a store that cannot be written costs requests, as long as the hub shows it."""
-        path = self._memory / key_id / f"{self._hub}-{name}"
+        path = self._memory / key_id / f"{self._hub}-{numbered(number)}"
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, data, 0o644)
@@ -143,23 +142,7 @@ def publish_statement(objects: Objects, statement: KeyStatement, sign: Signer, *
     payload = encode_key_statement(statement)
     data = encode_envelope(payload, sign(payload))
     for key in about:
-        _append(objects, key.id, data)
-    objects.settle()
-
-
-def _append(objects: Objects, key_id: str, data: bytes) -> None:
-    prefix = key_statements_prefix(key_id)
-    for _ in range(_TRIES):
-        names = (stat.key.removeprefix(prefix) for stat in objects.list(prefix))
-        key = key_statement_key(key_id, max((int(name) for name in names if is_numbered(name)), default=0) + 1)
-        if objects.create(key, data) or objects.get(key, limit_bytes=_LARGEST_BYTES) == data:
-            return
-    raise HubError(
-        "others wrote statements about this key again and again",
-        identifier="hub-contended",
-        where=f"{objects.url}/{prefix}{numbered(1)}",
-        hint="run the command again",
-    )
+        Log(objects, key_statements_prefix(key.id), f"what is said of the key {key.name}").append(lambda _last: data)
 
 
 def encode_key_statement(statement: KeyStatement) -> bytes:

@@ -39,11 +39,12 @@ __all__ = [
     "digest_key",
     "is_numbered",
     "journal_key",
-    "key_statement_key",
     "key_statements_prefix",
     "numbered",
     "object_key",
     "prepared_key",
+    "publication_key",
+    "publications_prefix",
     "snapshot_key",
 ]
 
@@ -89,15 +90,20 @@ def digest_key(environment: str, digest: str) -> str:
     return f"environments/{environment}/digests/{digest.removeprefix('sha256:')}"
 
 
+def publications_prefix(package: str) -> str:
+    """Return what the keys of a package's publications begin with; `package` is `owner/name`."""
+    return f"packages/{package}/changes/"
+
+
+def publication_key(package: str, number: int) -> str:
+    """Return where publication `number` of a package is."""
+    return publications_prefix(package) + numbered(number)
+
+
 def key_statements_prefix(key_id: str) -> str:
     """Return what the keys of statements about a signing key begin with; raise `IntegrityError` for what is no id."""
     object_key(key_id)  # an id is a SHA-256 too
     return f"keys/{key_id}/"
-
-
-def key_statement_key(key_id: str, number: int) -> str:
-    """Return where statement `number` about a signing key is."""
-    return key_statements_prefix(key_id) + numbered(number)
 
 
 def journal_key(environment: str, number: int) -> str:

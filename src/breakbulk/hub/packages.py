@@ -11,7 +11,6 @@ Counterparts: `builds.publishing`, which publishes, and `ecosystems.hub.catalogu
 from __future__ import annotations
 
 import itertools
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,20 +20,13 @@ from typing import Annotated
 import msgspec
 
 from breakbulk.ecosystems.hub.catalogue import Release
-from breakbulk.errors import HubError, IntegrityError, NotFoundError
-from breakbulk.hub.hub import Signer, nobody
-from breakbulk.hub.layout import PACKAGES, is_numbered, numbered
-from breakbulk.hub.names import is_reference
+from breakbulk.errors import IntegrityError, NotFoundError
+from breakbulk.hub.layout import PACKAGES, publication_key, publications_prefix
+from breakbulk.hub.log import Log, last_numbers
 from breakbulk.hub.objects import Objects
 from breakbulk.hub.records import Authorship, Blob
-from breakbulk.hub.statements import (
-    Envelope,
-    Subject,
-    damaged_record,
-    decode_statement,
-    encode_envelope,
-    encode_statement,
-)
+from breakbulk.hub.sealing import Sealing, Signer, nobody
+from breakbulk.hub.statements import Envelope, Subject, damaged_record, decode_statement, encode_statement
 
 __all__ = [
     "PACKAGE_TYPE",
@@ -43,13 +35,9 @@ __all__ = [
     "RecordedPublication",
     "Source",
     "decode_publication",
-    "package_key",
 ]
 
 PACKAGE_TYPE = "https://breakbulk.dev/package/v1"
-_TRIES = 200
-_PAUSE_S = 0.01
-_PAUSE_MAX_S = 0.5
 _READERS = 16
 
 
@@ -131,15 +119,11 @@ class PublishedPackages:
     def __init__(self, objects: Objects, pause: Callable[[float], object] = time.sleep) -> None:
         self._objects = objects
         self._pause = pause
+        self._sealing = Sealing(objects)
 
     def names(self) -> dict[str, int]:
         """Return the number of the newest change of every package. Lists all of them."""
-        newest: dict[str, int] = {}
-        for stat in self._objects.list(PACKAGES):
-            name, _, number = stat.key.removeprefix(PACKAGES).partition("/changes/")
-            if is_numbered(number) and is_reference(name):
-                newest[name] = max(newest.get(name, 0), int(number))
-        return newest
+        return last_numbers(self._objects, PACKAGES)
 
     def history(self, package: str) -> tuple[RecordedPublication, ...]:
         """Return everything published of `owner/name`, oldest first.
@@ -149,7 +133,7 @@ class PublishedPackages:
             IntegrityError: `history-broken`, a change is missing or altered; `change-damaged`.
 
         """
-        last = self._last_number(package)
+        last = self._log(package).last_number()
         if not last:
             raise _unknown(package, self._objects.url)
         with ThreadPoolExecutor(_READERS) as readers:
@@ -165,48 +149,28 @@ class PublishedPackages:
         make: Callable[[RecordedPublication | None], Publication | None],
         sign: Signer = nobody,
     ) -> RecordedPublication | None:
-        """Record the next change of a package, whose objects are there; see `Hub.commit`."""
-        for tried in range(_TRIES):
-            number = self._last_number(package)
-            publication = make(self._recorded(package, number) if number else None)
-            if publication is None:
-                return None
-            payload = _encode(publication)
-            data = encode_envelope(payload, sign(payload))
-            key = package_key(package, publication.number)
-            self._objects.settle()
-            if self._objects.create(key, data) or self._objects.get(key) == data:
-                self._objects.settle()
-                return self._recorded(package, publication.number)
-            self._pause(min(_PAUSE_MAX_S, _PAUSE_S * 2**tried) * random.uniform(0.5, 1.5))  # noqa: S311
-        raise HubError(
-            f"others published {package} {_TRIES} times while we tried to",
-            identifier="hub-contended",
-            where=self._objects.url,
-            hint="run the command again",
-        )
+        """Record the next change of a package, whose objects are there; as `Hub.commit`."""
+
+        def following(last: int) -> bytes | None:
+            publication = make(self._recorded(package, last) if last else None)
+            return self._sealing.seal(_encode(publication), sign, f"the package {package}") if publication else None
+
+        entry = self._log(package).append(following)
+        if entry is None:
+            return None
+        key = publication_key(package, entry.number)
+        return decode_publication(entry.data, key, package=package, number=entry.number)
 
     def _recorded(self, package: str, number: int) -> RecordedPublication:
-        key = package_key(package, number)
+        key = publication_key(package, number)
         try:
             data = self._objects.get(key)
         except NotFoundError as error:
             raise _broken(package, number) from error
         return decode_publication(data, f"{self._objects.url}/{key}", package=package, number=number)
 
-    def _last_number(self, package: str) -> int:
-        prefix = _prefix(package)
-        names = (stat.key.removeprefix(prefix) for stat in self._objects.list(prefix))
-        return max((int(name) for name in names if is_numbered(name)), default=0)
-
-
-def package_key(package: str, number: int) -> str:
-    """Return where change `number` of the package `owner/name` is."""
-    return _prefix(package) + numbered(number)
-
-
-def _prefix(package: str) -> str:
-    return f"{PACKAGES}{package}/changes/"
+    def _log(self, package: str) -> Log:
+        return Log(self._objects, publications_prefix(package), f"the package {package}", self._pause)
 
 
 def _encode(publication: Publication) -> bytes:

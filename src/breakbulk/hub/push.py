@@ -17,11 +17,12 @@ from contextlib import AbstractContextManager, ExitStack
 import msgspec
 
 from breakbulk.errors import HubError, IntegrityError, NotFoundError
-from breakbulk.hub.hub import Hub, Signer, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.leases import Held, pushing
 from breakbulk.hub.preparing import Preparing
 from breakbulk.hub.records import Authorship, Blob, Change, PreparedPackage, PreparedSet, Recorded
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.uploads import Item, Metered, missing, upload
 from breakbulk.lock.files import encode_lock, identity
 from breakbulk.lock.model import Lock, Package

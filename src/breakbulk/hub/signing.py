@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 from breakbulk.errors import NotFoundError
 from breakbulk.hub.configuration import read_configuration
-from breakbulk.hub.hub import Signer, nobody
 from breakbulk.hub.keys import KeyPair, KeyRing, PublicKey
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.statements import PAYLOAD_TYPE, Envelope, Signature, payload_of
 from breakbulk.settings import Settings
 

@@ -16,9 +16,10 @@ from collections.abc import Callable
 import msgspec
 
 from breakbulk.errors import HubError, NotFoundError
-from breakbulk.hub.hub import Hub, Signer, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.names import Reference, parse_reference
 from breakbulk.hub.records import Authorship, Change, ChangeKind, Recorded, new_token
+from breakbulk.hub.sealing import Signer, nobody
 
 __all__ = ["rollback", "switch"]
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from breakbulk.errors import IntegrityError
-from breakbulk.hub.hub import Hub, Signer, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.judging import Verifier
 from breakbulk.hub.names import Reference
 from breakbulk.hub.policy import read_policy, requires_signatures
 from breakbulk.hub.records import Recorded
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.seen import Histories, has_lost
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings

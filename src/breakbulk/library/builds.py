@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from breakbulk.builds.building import Built, Ground
     from breakbulk.builds.differences import Difference
     from breakbulk.builds.publishing import Published
-    from breakbulk.hub.hub import Signer
     from breakbulk.hub.records import Authorship
+    from breakbulk.hub.sealing import Signer
 
 __all__ = ["Builds", "Outcome"]
 
@@ -93,8 +93,8 @@ class Builds:
 
         """
         from breakbulk.builds.publishing import publish, releases_of, source_of
-        from breakbulk.hub.hub import nobody
         from breakbulk.hub.opening import open_hub
+        from breakbulk.hub.sealing import nobody
 
         ground = self._ground()
         source = source_of(ground, dirty=dirty)

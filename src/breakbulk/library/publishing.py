@@ -9,10 +9,11 @@ from pathlib import Path
 from breakbulk.ecosystems.registry import ecosystems, with_catalogue
 from breakbulk.ecosystems.source import anchored
 from breakbulk.errors import IntegrityError, NotFoundError, UsageError
-from breakbulk.hub.hub import Hub, Signer, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.names import Reference
 from breakbulk.hub.push import Outgoing, Pushed, push
 from breakbulk.hub.records import Authorship, Blob, Recorded
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.uploads import Item
 from breakbulk.library.catalogue import HubCatalogue
 from breakbulk.library.environment import Environment

@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 from changes import ENVIRONMENT, TIME, authorship, blob, following, locked
 
-from breakbulk.hub.hub import Hub, Signer, nobody
+from breakbulk.hub.hub import Hub
 from breakbulk.hub.keys import KeyRing, PublicKey
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.records import Recorded
+from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.signing import signed_with, signer
 from breakbulk.hub.statements import Envelope
 from breakbulk.hub.trust import resolve_trusted

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from breakbulk.errors import BreakbulkError, HubError
 from breakbulk.hub.hub import Hub
-from breakbulk.hub.layout import object_key
+from breakbulk.hub.layout import object_key, publication_key
 from breakbulk.hub.names import Reference
-from breakbulk.hub.packages import decode_publication, package_key
+from breakbulk.hub.packages import decode_publication
 from breakbulk.hub.records import Blob, Change, Recorded, decode_recorded
 from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.keys import Key
@@ -60,7 +60,7 @@ def admit_publication(hub: Hub, key: Key, data: bytes, caller: Caller) -> bool:
     _check_author(publication.author, f"{key.subject}, change {number}", caller)
     if hub.objects.stat(key.text) is not None:
         return False
-    before = hub.objects.get(package_key(key.subject, number - 1)) if number > 1 else None
+    before = hub.objects.get(publication_key(key.subject, number - 1)) if number > 1 else None
     if publication.parent != (hashlib.sha256(before).hexdigest() if before is not None else None):
         raise _refused(key, "its parent is not the change before it")
     _check_present(hub, key, publication.blobs)
