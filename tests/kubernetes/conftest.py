@@ -1,0 +1,30 @@
+"""Servers on loopback, and what it takes to connect to them."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from breakbulk.kubernetes.configuration import Access
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+
+@pytest.fixture
+def access_to(tmp_path: Path) -> Callable[..., Access]:
+    """Return what a kubeconfig that names this server gives; more of the user or cluster as keywords."""
+
+    def write(server: str, cluster: dict[str, object] | None = None, user: dict[str, object] | None = None) -> Access:
+        file = tmp_path / "kubeconfig"
+        document = {
+            "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u", "namespace": "team"}}],
+            "clusters": [{"name": "c", "cluster": {"server": server, **(cluster or {})}}],
+            "users": [{"name": "u", "user": user or {}}],
+        }
+        file.write_text(yaml.safe_dump(document))
+        return Access(files=(file,))
+
+    return write
