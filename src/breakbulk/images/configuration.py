@@ -16,14 +16,26 @@ from breakbulk.images.archiving import Layer
 from breakbulk.lock.model import Package
 from breakbulk.manifest.schema import ContainerizeConfig, Manifest
 
-__all__ = ["MANIFEST_TYPE", "Document", "configuration", "image_manifest", "own_variables"]
+__all__ = [
+    "CONFIG_TYPE",
+    "EPOCH",
+    "INDEX_TYPE",
+    "MANIFEST_TYPE",
+    "SYSTEM_PATH",
+    "Document",
+    "configuration",
+    "image_index",
+    "image_manifest",
+    "own_variables",
+]
 
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 _ARCHITECTURES = {"x86_64-linux": ("amd64", None), "aarch64-linux": ("arm64", "v8")}
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_EPOCH = "1970-01-01T00:00:00Z"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+EPOCH = "1970-01-01T00:00:00Z"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +57,7 @@ def own_variables(name: str, manifest: Manifest, own_trees: Sequence[str]) -> di
     config = manifest.containerize.config or ContainerizeConfig()
     project = config.working_dir or "/"
     return {
-        "PATH": ":".join([_SYSTEM_PATH, *(f"/opt/{tree}/bin" for tree in sorted(own_trees))]),
+        "PATH": ":".join([SYSTEM_PATH, *(f"/opt/{tree}/bin" for tree in sorted(own_trees))]),
         "LANG": next(iter(manifest.options.locales or ()), "C.UTF-8"),
         "PYTHONNOUSERSITE": "1",
         "FLOX_ENV": "/",
@@ -92,13 +104,13 @@ def configuration(
         "StopSignal": config.stop_signal,
     }
     document = {
-        "created": _EPOCH,
+        "created": EPOCH,
         "architecture": architecture,
         **({"variant": variant} if variant else {}),
         "os": "linux",
         "config": {name: value for name, value in said.items() if value},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.plain_digest}" for layer in layers]},
-        "history": [{"created": _EPOCH, "created_by": "breakbulk", "comment": layer.title[:500]} for layer in layers],
+        "history": [{"created": EPOCH, "created_by": "breakbulk", "comment": layer.title[:500]} for layer in layers],
     }
     return Document(data=msgspec.json.encode(document))
 
@@ -110,7 +122,7 @@ def image_manifest(
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": {"mediaType": _CONFIG_TYPE, "digest": f"sha256:{said.digest}", "size": len(said.data)},
+        "config": {"mediaType": CONFIG_TYPE, "digest": f"sha256:{said.digest}", "size": len(said.data)},
         "layers": [
             {"mediaType": _LAYER_TYPE, "digest": f"sha256:{layer.digest}", "size": layer.size} for layer in layers
         ],
@@ -121,3 +133,10 @@ def image_manifest(
         },
     }
     return Document(data=msgspec.json.encode(document))
+
+
+def image_index(manifests: Sequence[Mapping[str, Any]]) -> Document:
+    """Return an index of manifests, or of indices, each described as `image-index.md` has it."""
+    return Document(
+        data=msgspec.json.encode({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": list(manifests)})
+    )

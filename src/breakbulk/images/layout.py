@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import msgspec
 
 from breakbulk.errors import UsageError
 from breakbulk.images.archiving import Layer
-from breakbulk.images.configuration import MANIFEST_TYPE, Document
+from breakbulk.images.configuration import MANIFEST_TYPE, Document, image_index
 from breakbulk.lock.replacing import half_made, replace_file
 
-__all__ = ["Image", "write_archive", "write_directory"]
+__all__ = ["NAME", "Image", "write_archive", "write_directory", "write_layout"]
 
-_REFERENCE = "org.opencontainers.image.ref.name"
+NAME = "org.opencontainers.image.ref.name"
+"""Annotation of an image in an index: what it is called."""
+
 _MARK = b'{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -58,13 +60,18 @@ def write_directory(image: Image, directory: Path) -> int:
 
 def write_archive(image: Image, path: Path) -> int:
     """Write an image to a tar archive; return its size in bytes. Equal images give equal bytes."""
-    blobs = {layer.digest: layer.path for layer in image.layers}
+    layers = {layer.digest: layer.path for layer in image.layers}
     documents = {document.digest: document.data for document in (image.configuration, image.manifest)}
+    return write_layout(path, _index(image, []), {**layers, **documents})
+
+
+def write_layout(path: Path, index: bytes, blobs: Mapping[str, bytes | Path]) -> int:
+    """Write an index and the blobs that it leads to, by their SHA-256, to a tar archive; return its size in bytes."""
     with half_made(path) as half, tarfile.open(half, "w", format=tarfile.PAX_FORMAT) as archive:
         _add(archive, "oci-layout", _MARK)
-        _add(archive, "index.json", _index(image, []))
-        for digest in sorted(blobs.keys() | documents.keys()):
-            _add(archive, f"blobs/sha256/{digest}", documents.get(digest) or blobs[digest])
+        _add(archive, "index.json", index)
+        for digest, blob in sorted(blobs.items()):
+            _add(archive, f"blobs/sha256/{digest}", blob)
     return path.stat().st_size
 
 
@@ -93,10 +100,9 @@ def _index(image: Image, others: list[Any]) -> bytes:
         "mediaType": MANIFEST_TYPE,
         "digest": f"sha256:{image.manifest.digest}",
         "size": len(image.manifest.data),
-        "annotations": {_REFERENCE: image.reference},
+        "annotations": {NAME: image.reference},
     }
-    mark = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
-    return msgspec.json.encode({**mark, "manifests": [*others, described]})
+    return image_index([*others, described]).data
 
 
 def _others(image: Image, directory: Path) -> list[Any]:
@@ -106,7 +112,7 @@ def _others(image: Image, directory: Path) -> list[Any]:
     except (FileNotFoundError, msgspec.DecodeError):
         return []
     manifests = found.get("manifests", [])
-    return [each for each in manifests if (each.get("annotations") or {}).get(_REFERENCE) != image.reference]
+    return [each for each in manifests if (each.get("annotations") or {}).get(NAME) != image.reference]
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes | Path) -> None:
