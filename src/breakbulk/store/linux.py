@@ -40,6 +40,7 @@ MOUNT_ATTR_RDONLY = 0x1
 MOUNT_ATTR_NOSUID = 0x2
 MOUNT_ATTR_NODEV = 0x4
 MOUNT_ATTR_NOEXEC = 0x8
+MOUNT_ATTR_IDMAP = 0x00100000
 
 CAP_CHOWN = 0
 CAP_DAC_OVERRIDE = 1
@@ -63,6 +64,8 @@ _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _OPEN_TREE_CLONE = 1
 _CLOEXEC = os.O_CLOEXEC
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_IN_ROOT = 0x10
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
@@ -79,6 +82,7 @@ _SYS_MOVE_MOUNT = 429
 _SYS_FSOPEN = 430
 _SYS_FSCONFIG = 431
 _SYS_FSMOUNT = 432
+_SYS_OPENAT2 = 437
 _SYS_MOUNT_SETATTR = 442
 
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -96,6 +100,12 @@ class _MountAttributes(ctypes.Structure):
         ("propagation", ctypes.c_uint64),
         ("userns_fd", ctypes.c_uint64),
     )
+
+
+class _OpenHow(ctypes.Structure):
+    """`struct open_how` of openat2(2)."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
 def _checked(result: int, what: str) -> int:
@@ -238,14 +248,30 @@ def move_mount(descriptor: int, target: str | os.PathLike[str]) -> None:
 
 
 def mount_setattr(
-    descriptor: int, *, add: int = 0, remove: int = 0, propagation: int = 0, recursive: bool = False
+    descriptor: int,
+    *,
+    add: int = 0,
+    remove: int = 0,
+    propagation: int = 0,
+    user_namespace: int = 0,
+    recursive: bool = False,
 ) -> None:
-    """Change `MOUNT_ATTR_*` and propagation of an open mount; `man 2 mount_setattr`, Linux 5.12."""
-    attributes = _MountAttributes(add, remove, propagation, 0)
+    """Change `MOUNT_ATTR_*` and propagation of an open mount; `man 2 mount_setattr`, Linux 5.12.
+
+    With `MOUNT_ATTR_IDMAP`, `user_namespace` is a descriptor of the one whose mapping the mount takes.
+    """
+    attributes = _MountAttributes(add, remove, propagation, user_namespace)
     size = ctypes.sizeof(attributes)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     buffer = ctypes.create_string_buffer(bytes(attributes), size)
     _syscall(_SYS_MOUNT_SETATTR, "mount_setattr", descriptor, b"", flags, buffer, size)
+
+
+def open_in_root(root: int, path: str, flags: int) -> int:
+    """Open `path` as a process whose root is the directory `root` would; `man 2 openat2`, Linux 5.6."""
+    how = _OpenHow(flags | _CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+    size = ctypes.sizeof(how)
+    return _syscall(_SYS_OPENAT2, path, root, os.fsencode(path), ctypes.create_string_buffer(bytes(how), size), size)
 
 
 def signalfd(signals: Iterable[int]) -> int:

@@ -82,6 +82,7 @@ def _mount_by_layers(lowers: Sequence[Path], target: Path, options: dict[str, st
     with contextlib.ExitStack() as held:
         context = held.enter_context(_closing(linux.fsopen("overlay")))
         try:
+            linux.fsconfig_string(context, "source", "overlay")  # what df(1) shows
             for flag in flags:
                 linux.fsconfig_flag(context, flag)
             for lower in lowers:

@@ -1,0 +1,77 @@
+r"""What is mounted at a place, from the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+
+containerd mounts the file system of a container before it calls the runtime; which directories that overlay has is only
+in this table. Paths there have `\ooo` for blanks and backslashes, options also for commas. An overlay tells its lower
+layers in one `lowerdir=a:b` or, since Linux 6.8, in a `lowerdir+=a` each; containerd makes long lists relative to the
+directory that holds all snapshots, which is two above the upper directory. Pure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+__all__ = ["Overlay", "overlay_at"]
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+_BETWEEN = re.compile(rb"(?<!\\134):")
+
+
+class Overlay:
+    """An overlay that can be written.
+
+    Attributes:
+        lowers: Absolute, the first on top; they need not exist by these names (those of user namespaces do not).
+        upper: Where changes go.
+        work: Overlay's own.
+        volatile: Whether it was mounted so, which leaves a mark that the next mount refuses.
+
+    """
+
+    __slots__ = ("lowers", "upper", "volatile", "work")
+
+    def __init__(self, lowers: list[str], upper: str, work: str, *, volatile: bool) -> None:
+        self.lowers = lowers
+        self.upper = upper
+        self.work = work
+        self.volatile = volatile
+
+    @property
+    def snapshots(self) -> str:
+        """The directory that holds this snapshot, and all others of the same snapshotter."""
+        return os.path.dirname(os.path.dirname(self.upper))
+
+
+def overlay_at(table: bytes, path: str) -> Overlay | None:
+    """Return the topmost mount at `path`, None when it is no overlay with an upper directory."""
+    point = os.fsencode(path)
+    for line in reversed(table.splitlines()):
+        fields = line.split(b" ")
+        if len(fields) > 4 and _plain(fields[4]) == point:
+            kind, _, options = fields[fields.index(b"-", 5) + 1 :][:3]
+            return _overlay(options) if kind == b"overlay" else None
+    return None
+
+
+def _overlay(text: bytes) -> Overlay | None:
+    options = [each.partition(b"=")[::2] for each in text.split(b",")]
+    single = {name.decode(errors="replace"): os.fsdecode(_plain(value)) for name, value in options}
+    upper, work = single.get("upperdir", ""), single.get("workdir", "")
+    if not (upper.startswith("/") and work.startswith("/")):
+        return None
+    snapshots = os.path.dirname(os.path.dirname(upper))
+    lowers = [os.path.join(snapshots, os.fsdecode(lower)) for lower in _lowers(options)]
+    return Overlay(lowers, upper, work, volatile="volatile" in single)
+
+
+def _lowers(options: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    for name, value in options:
+        if name == b"lowerdir":
+            yield from (_plain(each).replace(b"\\:", b":") for each in _BETWEEN.split(value))
+        elif name == b"lowerdir+":
+            yield _plain(value)
+
+
+def _plain(escaped: bytes) -> bytes:
+    return _OCTAL.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), escaped)

@@ -1,0 +1,100 @@
+"""What a container with an environment runs, from what containerd wants to run and the plan of the environment. Pure.
+
+As with an image whose configuration has the environment's variables, working directory, command and users: what the
+pod says comes on top. containerd has filled in what an image without any would have, and that gives way: its PATH, the
+directory `/`, the group 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from breakbulk.errors import ManifestError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from breakbulk.node.records import MountPlan
+
+__all__ = ["DEFAULT_COMMAND", "arguments", "defaults", "environ", "in_directory", "of_user", "table"]
+
+DEFAULT_COMMAND = "breakbulk-default-command"
+"""The whole command of our stub images; it stands for the environment's own."""
+
+_CONTAINERD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TO_EXPAND = ("$", "\\", "`")
+
+
+def defaults(plan: MountPlan, given: Mapping[str, str], home: str) -> dict[str, str]:
+    """Return the variables of the environment: what every one sets, and `vars` over it.
+
+    Args:
+        plan: Of the environment.
+        given: Variables of the pod; `vars` may refer to them.
+        home: What HOME is where nobody sets it.
+
+    Raises:
+        ManifestError: Values that cannot be expanded, as `manifest.variables.expand`.
+
+    """
+    fixed = {"PATH": plan.path, **plan.variables}
+    if not any(mark in value for value in plan.vars.values() for mark in _TO_EXPAND):
+        return {**fixed, **plan.vars}
+    from breakbulk.manifest.variables import expand
+
+    try:
+        return {**fixed, **expand(plan.vars, {"HOME": home, **fixed, **given})}
+    except ManifestError as error:
+        error.where = error.where or f"vars of {plan.environment}:{plan.generation}"
+        raise
+
+
+def table(entries: Iterable[str]) -> dict[str, str]:
+    """Return the variables of `NAME=value` entries, the last of each name, less the PATH that containerd sets."""
+    found = dict(entry.partition("=")[::2] for entry in entries)
+    if found.get("PATH") == _CONTAINERD_PATH:
+        del found["PATH"]
+    return found
+
+
+def environ(*layers: Mapping[str, str]) -> list[str]:
+    """Return `NAME=value` entries of several tables, the later over the earlier."""
+    merged: dict[str, str] = {}
+    for layer in layers:
+        merged.update(layer)
+    return [f"{name}={value}" for name, value in merged.items()]
+
+
+def arguments(plan: MountPlan, given: Sequence[str]) -> list[str]:
+    """Return program and arguments; raise `ManifestError` `command-missing` when neither pod nor plan has any."""
+    if list(given) != [DEFAULT_COMMAND]:
+        return list(given)
+    if not plan.command:
+        raise ManifestError(
+            "neither the pod nor its environment says what to run",
+            identifier="command-missing",
+            where=f"{plan.environment}:{plan.generation}",
+            hint="set `command` in the pod's container, or `containerize.config.cmd` in the manifest and push again",
+        )
+    return list(plan.command)
+
+
+def in_directory(process: Mapping[str, Any], directory: str) -> dict[str, Any]:
+    """Return the process with the environment's working directory, where the pod has none."""
+    return {**process, "cwd": directory} if directory and process.get("cwd", "/") == "/" else dict(process)
+
+
+def of_user(process: Mapping[str, Any], groups: Mapping[str, int]) -> dict[str, Any]:
+    """Return the process with the group that /etc/passwd of the environment has for its user, where the pod has none.
+
+    containerd looks into the image, where nobody is, and so puts 0 as group and as first of the additional groups.
+    """
+    user = process.get("user") or {}
+    group = groups.get(str(user.get("uid", 0)), 0)
+    if not group or user.get("gid", 0) != 0:
+        return dict(process)
+    additional = list(user.get("additionalGids") or ())
+    if additional[:1] == [0]:
+        additional[0] = group
+    return {**process, "user": {**user, "gid": group, **({"additionalGids": additional} if additional else {})}}

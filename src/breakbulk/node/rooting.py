@@ -1,0 +1,172 @@
+"""Make the root file system of a container: the packages of its environment over what containerd has mounted.
+
+containerd's overlay at the bundle's `rootfs` is replaced by one with the same upper and work directories, the packages
+as lower layers, and below them the layers of the image. So cleaning up, accounting and read-only roots stay
+containerd's. It gives way as late as possible, when everything that can be looked at beforehand has been; what fails
+after leaves no mount, which containerd takes as it takes its own.
+
+In a pod with a user namespace, files of packages belong to the users of that namespace: the store is cloned with its
+mapping and mounted where only this process sees it (a mount namespace of its own, which ends with it, however it ends),
+and the overlay made there is moved to where containerd's was. Counterparts: `store.rootfs`, `mount_table`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from breakbulk.errors import BreakbulkError, PlatformError, StoreError
+from breakbulk.node.mount_table import Overlay, overlay_at
+from breakbulk.store import linux
+from breakbulk.store.rootfs import mount_overlay
+
+__all__ = ["IMAGE_LAYERS_MAX", "PACKAGE_LAYERS_MAX", "absent", "mount_root"]
+
+PACKAGE_LAYERS_MAX = 450
+"""The store merges longer lists (`store.bundle`)."""
+
+IMAGE_LAYERS_MAX = 50
+"""Together an overlay's 500."""
+
+
+def absent(lowers: Sequence[str]) -> str | None:
+    """Return the first of the directories that is not there."""
+    return next((lower for lower in lowers if not os.path.isdir(lower)), None)
+
+
+def mount_root(root: str, lowers: Sequence[str], *, store: str, user_namespace: str, only_stub: bool) -> None:
+    """Replace containerd's mount at `root`.
+
+    Args:
+        root: Directory in a bundle, its path without links.
+        lowers: Directories of the packages, below `store`, the first on top; somebody keeps them from collection.
+        store: Of this node.
+        user_namespace: File of the namespace (`/proc/PID/ns/user`) of the pod; empty for that of this machine.
+        only_stub: Whether the image is one of ours, without content.
+
+    Raises:
+        PlatformError: `rootfs-unknown`, `overlay-unavailable`, `too-many-layers`.
+        StoreError: `plan-damaged`.
+
+    """
+    _check(lowers, store)
+    overlay = _of_containerd(root)
+    image = _of_image(overlay, mapped=bool(user_namespace), only_stub=only_stub)
+    if not user_namespace:
+        _give_way(root, overlay)
+        _mount([*lowers, *image], root, overlay)
+        return
+    with _opened(user_namespace) as mapping:
+        _give_way(root, overlay)
+        mapped = [_place(store) + lower.removeprefix(store) for lower in lowers]
+        _mount_mapped(root, [*mapped, *image], overlay, store, mapping)
+
+
+def _check(lowers: Sequence[str], store: str) -> None:
+    if len(lowers) > PACKAGE_LAYERS_MAX:
+        raise _too_many(f"{len(lowers)} packages", PACKAGE_LAYERS_MAX, "run `breakbulk node prewarm` again")
+    for lower in lowers:
+        if not lower.startswith(f"{store}/") or ".." in lower.split("/"):
+            raise StoreError(
+                "the plan of the environment names a directory that is not in this node's store",
+                identifier="plan-damaged",
+                where=lower,
+                why=f"the store is {store}",
+                hint="remove the file of the plan below `plans`; the node agent writes it again",
+            )
+
+
+def _of_containerd(root: str) -> Overlay:
+    with open("/proc/self/mountinfo", "rb") as file:
+        overlay = overlay_at(file.read(), root)
+    if overlay is None:
+        raise PlatformError(
+            "the root of the container is no overlay that can be written, so no packages can be put below it",
+            identifier="rootfs-unknown",
+            where=root,
+            hint='set `snapshotter = "overlayfs"` for this runtime in the configuration of containerd',
+        )
+    return overlay
+
+
+def _of_image(overlay: Overlay, *, mapped: bool, only_stub: bool) -> list[str]:
+    """Return the image's layers; with a user namespace, containerd's mapped ones have lost their names."""
+    if len(overlay.lowers) > IMAGE_LAYERS_MAX:
+        raise _too_many(f"{len(overlay.lowers)} layers of an image", IMAGE_LAYERS_MAX, "use the stub image")
+    if not mapped:
+        return overlay.lowers
+    named = [lower for lower in overlay.lowers if lower.startswith(f"{overlay.snapshots}/")]
+    if len(named) < len(overlay.lowers) and not only_stub:
+        raise PlatformError(
+            "an environment cannot lie over an image in a pod with a user namespace",
+            identifier="image-below-user-namespace",
+            why="containerd has mapped the image's layers where nobody else can see them",
+            hint="use the stub image, or set `hostUsers: true` in the pod",
+        )
+    return named
+
+
+def _give_way(root: str, overlay: Overlay) -> None:
+    linux.unmount(root)
+    if overlay.volatile:  # Documentation/filesystems/overlayfs.rst: whoever mounts again removes the mark
+        with suppress(FileNotFoundError):
+            os.rmdir(f"{overlay.work}/work/incompat/volatile")
+
+
+def _mount(lowers: Sequence[str], root: str, overlay: Overlay) -> None:
+    paths = [Path(lower) for lower in lowers]
+    mount_overlay(paths, Path(root), upper=Path(overlay.upper), work=Path(overlay.work), user=False)
+
+
+def _mount_mapped(root: str, lowers: Sequence[str], overlay: Overlay, store: str, mapping: int) -> None:
+    """Mount with the store at its place for mounts, mapped; containerd's other layers are mapped already."""
+    with _own_mounts() as outside:
+        with _closing(linux.open_tree(store)) as tree:
+            linux.mount_setattr(tree, add=linux.MOUNT_ATTR_IDMAP, user_namespace=mapping)
+            linux.move_mount(tree, _place(store))
+        _mount(lowers, root, overlay)
+        with _closing(linux.open_tree(root)) as made:
+            linux.setns(outside, linux.CLONE_NEWNS)
+            linux.move_mount(made, root)
+
+
+def _place(store: str) -> str:
+    return f"{store}/mnt"
+
+
+@contextmanager
+def _own_mounts() -> Iterator[int]:
+    """Enter a mount namespace of one's own; yield the one to go back to, and go back, to the same directory too."""
+    with _opened("/proc/self/ns/mnt") as outside, _closing(os.open(".", os.O_PATH | os.O_CLOEXEC)) as directory:
+        linux.unshare(linux.CLONE_NEWNS)
+        try:
+            linux.mount(None, "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+            yield outside
+        finally:
+            linux.setns(outside, linux.CLONE_NEWNS)
+            os.fchdir(directory)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    with _closing(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as descriptor:
+        yield descriptor
+
+
+@contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _too_many(what: str, most: int, hint: str) -> BreakbulkError:
+    return PlatformError(
+        f"a container cannot be made of {what}",
+        identifier="too-many-layers",
+        why=f"at most {most} fit into one overlay",
+        hint=hint,
+    )
