@@ -77,18 +77,21 @@ class Verifier:
         change = recorded.change
         where = f"change {change.number} of {change.environment}"
         owner = change.environment.partition("/")[0]
-        judged = self.judge(recorded)
-        fault = _fault(judged, owner, where)
-        if fault is None:
-            return
-        if self.required or fault.reference == "signature-invalid":
-            raise fault
-        if any(covers(each.owners, owner) for each in self._trust.keys):
+        fault = self.refused(_fault(self.judge(recorded), owner, where))
+        if fault is not None and any(covers(each.owners, owner) for each in self._trust.keys):
             reporter.note(f"{where}: {fault.message}")
 
-    def fault(self, envelope: Envelope, owner: str, where: str) -> IntegrityError | None:
+    def refused(self, fault: IntegrityError | None) -> IntegrityError | None:
+        """Raise a fault that nothing excuses; return one that is none where signatures are not required."""
+        if fault is not None and (self.required or fault.reference == "signature-invalid"):
+            raise fault
+        return fault
+
+    def fault(
+        self, envelope: Envelope, owner: str, where: str, covered: Covered = lambda _rotation: False
+    ) -> IntegrityError | None:
         """Return why the signatures of a statement of `owner` do not suffice, None when they do."""
-        return _fault(self.judge_envelope(envelope, owner), owner, where)
+        return _fault(self.judge_envelope(envelope, owner, covered), owner, where)
 
     def judge(self, recorded: Recorded) -> tuple[Judged, ...]:
         """Return what each signature of a change is worth."""

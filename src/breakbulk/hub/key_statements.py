@@ -1,9 +1,9 @@
 """What the owners of signing keys say of them on a hub: that one has been replaced, that one must not be believed.
 
 Statements about a key (`statements`) are numbered from 1 below `keys/<key id>/`. A **rotation** names the successor,
-and of every environment on that hub the newest change (`Anchor`): what the old key signed up to there stays good, and
-nothing else does, so no clock is needed. It is kept with both keys. A **revocation** says that nothing counts that the
-key has ever signed.
+and of every environment and package on that hub the newest change (`Anchor`): what the old key signed up to there stays
+good, and nothing else does, so no clock is needed. It is kept with both keys. A **revocation** says that nothing counts
+that the key has ever signed.
 
 What a machine has once read it remembers in its store: a hub can withhold a revocation from those who never saw it, but
 cannot take it back. Nothing here is believed: who must have signed a statement is the matter of `standing`.
@@ -45,14 +45,14 @@ _LARGEST_BYTES = 8 << 20
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """The last change of an environment that a retired key may have signed: its number, and its envelope's SHA-256."""
+    """The last change of a history that a retired key may have signed: its number, and its envelope's SHA-256."""
 
     number: int
     sha256: str
 
 
 class KeyStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is said of `key`; of a rotation the successor, and the anchors by `owner/name`."""
+    """What is said of `key`; of a rotation the successor, and the anchors of environments and packages by name."""
 
     kind: Literal["rotation", "revocation"]
     key: PublicKey
@@ -60,6 +60,7 @@ class KeyStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     time: datetime
     successor: PublicKey | None = None
     anchors: dict[str, Anchor] = {}
+    packages: dict[str, Anchor] = {}
     reason: str = ""
 
 

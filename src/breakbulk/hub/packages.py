@@ -137,7 +137,7 @@ class PublishedPackages:
         if not last:
             raise _unknown(package, self._objects.url)
         with ThreadPoolExecutor(_READERS) as readers:
-            changes = tuple(readers.map(lambda number: self._recorded(package, number), range(1, last + 1)))
+            changes = tuple(readers.map(lambda number: self.recorded(package, number), range(1, last + 1)))
         for before, after in itertools.pairwise(changes):
             if after.publication.parent != before.sha256:
                 raise _broken(package, after.publication.number)
@@ -152,7 +152,7 @@ class PublishedPackages:
         """Record the next change of a package, whose objects are there; as `Hub.commit`."""
 
         def following(last: int) -> bytes | None:
-            publication = make(self._recorded(package, last) if last else None)
+            publication = make(self.recorded(package, last) if last else None)
             return self._sealing.seal(_encode(publication), sign, f"the package {package}") if publication else None
 
         entry = self._log(package).append(following)
@@ -161,7 +161,8 @@ class PublishedPackages:
         key = publication_key(package, entry.number)
         return decode_publication(entry.data, key, package=package, number=entry.number)
 
-    def _recorded(self, package: str, number: int) -> RecordedPublication:
+    def recorded(self, package: str, number: int) -> RecordedPublication:
+        """Return change `number`; raise `IntegrityError` `change-damaged`, `history-broken` when there is none."""
         key = publication_key(package, number)
         try:
             data = self._objects.get(key)

@@ -7,7 +7,7 @@ Counterparts: `key_statements`, what is published; `standing`, what it means.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -16,7 +16,8 @@ from breakbulk.errors import HubError, NotFoundError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.key_statements import Anchor, KeyStatement, KeyStatements, publish_statement
 from breakbulk.hub.keys import KeyRing, PublicKey
-from breakbulk.hub.records import Authorship
+from breakbulk.hub.packages import PublishedPackages, RecordedPublication
+from breakbulk.hub.records import Authorship, Recorded
 from breakbulk.hub.signing import signed_with
 from breakbulk.hub.trusted_keys import RevokedKey, change_trust, read_trust
 from breakbulk.settings import Settings
@@ -73,11 +74,13 @@ def rotate(
     named = msgspec.structs.replace(new, name=name)
     statement = _published(hub, settings, old, named)
     if statement is None:
+        published = PublishedPackages(hub.objects)
         statement = KeyStatement(
             kind="rotation",
             key=old,
             successor=named,
-            anchors=_anchors(hub),
+            anchors=_anchors(hub.environments(), hub.recorded),
+            packages=_anchors(published.names(), published.recorded),
             author=by.author,
             time=by.time,
             reason=by.message,
@@ -162,14 +165,15 @@ def _published(hub: Hub, settings: Settings, old: PublicKey, new: PublicKey) -> 
     return None
 
 
-def _anchors(hub: Hub) -> dict[str, Anchor]:
-    """Return the newest change of every environment that can be seen."""
-    newest = sorted(hub.environments().items())
+def _anchors(
+    newest: Mapping[str, int], recorded: Callable[[str, int], Recorded | RecordedPublication]
+) -> dict[str, Anchor]:
+    """Return the newest change of every history that can be seen."""
     with ThreadPoolExecutor(_READERS) as readers:
-        recorded = readers.map(lambda item: hub.recorded(*item), newest)
+        found = readers.map(lambda item: recorded(*item), newest.items())
         return {
-            environment: Anchor(number=number, sha256=each.sha256)
-            for (environment, number), each in zip(newest, recorded, strict=True)
+            name: Anchor(number=number, sha256=each.sha256)
+            for (name, number), each in zip(newest.items(), found, strict=True)
         }
 
 

@@ -16,10 +16,12 @@ from breakbulk.errors import IntegrityError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.judging import Verifier
 from breakbulk.hub.names import Reference
+from breakbulk.hub.packages import RecordedPublication
 from breakbulk.hub.policy import read_policy, requires_signatures
 from breakbulk.hub.records import Recorded
 from breakbulk.hub.sealing import Signer, nobody
-from breakbulk.hub.seen import Histories, has_lost
+from breakbulk.hub.seen import Histories, Sighting, has_lost
+from breakbulk.hub.trusted_packages import publication_fault
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
@@ -42,9 +44,11 @@ def resolve_trusted(hub: Hub, reference: Reference, settings: Settings, reporter
     if reference.pinned:
         return recorded
     if seen and (lost := has_lost(hub, recorded, seen)):
-        raise _rewound(hub, recorded, seen.generation, lost)
+        live = f"generation {seen.generation} was live then, {recorded.change.generation} is now"
+        runs = f"`{reference.environment}:N` still runs"
+        raise histories.rewound(reference.environment, f"{lost}; {live}", f"{runs}, and ")
     try:
-        histories.remember(recorded)
+        histories.remember(reference.environment, Sighting.of(recorded))
     except OSError as error:
         reporter.note(f"what the hub says of {reference.environment} cannot be remembered: {error.strerror}")
     return recorded
@@ -74,29 +78,27 @@ def check_vouched(hub: Hub, settings: Settings, sign: Signer) -> Callable[[Recor
     return check
 
 
-def check_required(hub: Hub, settings: Settings) -> Callable[[Recorded], None]:
-    """Return what refuses changes that `hub` must not take: where it requires signatures, those of no believed key.
+def check_required(hub: Hub, settings: Settings) -> Callable[[Recorded | RecordedPublication], None]:
+    """Return what refuses what `hub` must not take: where it requires signatures, what no believed key has signed.
 
     For the service, whose machine believes the keys of those who may push. Raises `HubError` `hub-requires-signatures`,
     `IntegrityError` as `resolve_trusted`; a wrong signature is refused whatever is required.
     """
 
-    def check(recorded: Recorded) -> None:
+    def check(recorded: Recorded | RecordedPublication) -> None:
         required = read_policy(hub.objects).require_signatures
         if required and not recorded.envelope.signatures:
-            raise requires_signatures(f"{recorded.change.environment} on {hub.url}")
-        Verifier(hub, settings, required=required).check(recorded)
+            raise requires_signatures(f"{_name(recorded)} on {hub.url}")
+        verifier = Verifier(hub, settings, required=required)
+        if isinstance(recorded, RecordedPublication):
+            verifier.refused(publication_fault(verifier, recorded))
+        else:
+            verifier.check(recorded)
 
     return check
 
 
-def _rewound(hub: Hub, recorded: Recorded, generation: int, lost: str) -> IntegrityError:
-    environment = recorded.change.environment
-    return IntegrityError(
-        f"the hub has taken back what it said of {environment}",
-        identifier="history-rewound",
-        where=f"{hub.url}, {environment}",
-        why=f"{lost}; generation {generation} was live then, {recorded.change.generation} is now",
-        hint=f"ask who keeps the hub; `{environment}:N` still runs, and `breakbulk verify {environment} --accept` "
-        "takes what the hub says now for the truth",
-    )
+def _name(recorded: Recorded | RecordedPublication) -> str:
+    if isinstance(recorded, RecordedPublication):
+        return f"the package {recorded.publication.package}"
+    return recorded.change.environment

@@ -117,7 +117,7 @@ def accept(hub: Hub, environment: str, settings: Settings) -> tuple[Sighting | N
         before = histories.last(environment)
     except IntegrityError:
         before = None
-    histories.accept(newest)
+    histories.accept(environment, Sighting.of(newest))
     return before, newest
 
 

@@ -5,18 +5,22 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from changes import blob, following, locked, push
+from changes import authorship, blob, following, locked, push
 from places import Dictionary
 from serving import Served, serving
 
+from breakbulk.ecosystems.hub.catalogue import Artifact, Release
 from breakbulk.errors import BreakbulkError, HubError, IntegrityError, NotFoundError
 from breakbulk.hub import index
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key, digest_key, journal_key, object_key, prepared_key, snapshot_key
 from breakbulk.hub.names import parse_reference
+from breakbulk.hub.objects import Objects
+from breakbulk.hub.packages import Publication, PublishedPackages, RecordedPublication, Source
 from breakbulk.hub.records import Blob, Recorded, encode_change
 from breakbulk.hub.service.limits import Rate
 from breakbulk.hub.statements import encode_envelope
@@ -271,6 +275,48 @@ def test_a_change_that_must_be_signed(place: Dictionary, settings: Settings, tmp
         with refused("signature-missing"):
             push(Hub(served.objects()), "1")
         assert Hub(place).last_number("ada/tickets") == 0
+
+
+def published(objects: Objects, **release: Any) -> RecordedPublication | None:
+    """Publish a package as Ada."""
+    archive = blob(b"archive")
+    artifact = Artifact(
+        system="x86_64-linux", file="f", sha256=archive.sha256, size=7, tree="1" * 64, destination="/opt/tool"
+    )
+    values = {"package": "ada/tool", "version": "1.0", "artifacts": (artifact,), **release}
+    blank = Publication(
+        package="ada/tool",
+        number=1,
+        release=Release(**values),
+        source=Source(tree="2" * 64),
+        author="",
+        host="",
+        command="",
+        time=authorship().time,
+    )
+    return PublishedPackages(objects).commit("ada/tool", lambda before: blank.following(before, authorship()))
+
+
+def test_a_publication_is_complete_and_follows_the_one_before(served: Served, place: Dictionary) -> None:
+    objects = served.objects(owners=("ada",))
+    with refused("change-refused"):
+        published(objects)
+    objects.create(object_key(blob(b"archive").sha256), b"archive")
+    published(objects)
+    published(objects, version="1.1")
+    assert [each.publication.number for each in PublishedPackages(place).history("ada/tool")] == [1, 2]
+
+
+def test_a_publication_that_must_be_signed(place: Dictionary, settings: Settings, tmp_path: Path) -> None:
+    def check(recorded: Recorded | RecordedPublication) -> None:
+        if not recorded.envelope.signatures:
+            raise HubError("nobody signed this", identifier="signature-missing")
+
+    place.create(object_key(blob(b"archive").sha256), b"archive")
+    with serving(place, settings, tmp_path / "state", check_signed=check) as served:
+        with refused("signature-missing"):
+            published(served.objects())
+        assert PublishedPackages(place).names() == {}
 
 
 def test_what_is_derived_is_written_by_the_service_alone(served: Served, place: Dictionary) -> None:

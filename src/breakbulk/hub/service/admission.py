@@ -13,17 +13,18 @@ from breakbulk.errors import BreakbulkError, HubError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key, publication_key
 from breakbulk.hub.names import Reference
-from breakbulk.hub.packages import decode_publication
+from breakbulk.hub.packages import RecordedPublication, decode_publication
 from breakbulk.hub.records import Blob, Change, Recorded, decode_recorded
 from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.keys import Key
 
-__all__ = ["admit_change", "admit_publication"]
+__all__ = ["CheckSigned", "admit_change", "admit_publication"]
+
+CheckSigned = Callable[[Recorded | RecordedPublication], None]
+"""Raises where the hub wants a signature that a record does not have."""
 
 
-def admit_change(
-    hub: Hub, key: Key, data: bytes, caller: Caller, check_signed: Callable[[Recorded], None]
-) -> Change | bool:
+def admit_change(hub: Hub, key: Key, data: bytes, caller: Caller, check_signed: CheckSigned) -> Change | bool:
     """Return the change in `data` if it may be recorded under `key`; False when that number is taken already.
 
     Raises:
@@ -47,16 +48,17 @@ def admit_change(
     return change
 
 
-def admit_publication(hub: Hub, key: Key, data: bytes, caller: Caller) -> bool:
+def admit_publication(hub: Hub, key: Key, data: bytes, caller: Caller, check_signed: CheckSigned) -> bool:
     """Say whether the publication in `data` may be recorded under `key`; False when that number is taken already.
 
     Raises:
         IntegrityError: `change-damaged`.
-        HubError: `change-refused`, `author-forged`.
+        HubError: `change-refused`, `author-forged`, or what `check_signed` raises.
 
     """
     number = key.number or 0
-    publication = decode_publication(data, key.text, package=key.subject, number=number).publication
+    recorded = decode_publication(data, key.text, package=key.subject, number=number)
+    publication = recorded.publication
     _check_author(publication.author, f"{key.subject}, change {number}", caller)
     if hub.objects.stat(key.text) is not None:
         return False
@@ -64,6 +66,7 @@ def admit_publication(hub: Hub, key: Key, data: bytes, caller: Caller) -> bool:
     if publication.parent != (hashlib.sha256(before).hexdigest() if before is not None else None):
         raise _refused(key, "its parent is not the change before it")
     _check_present(hub, key, publication.blobs)
+    check_signed(recorded)
     return True
 
 

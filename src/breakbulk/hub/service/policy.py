@@ -17,8 +17,8 @@ import msgspec
 from breakbulk.errors import HubError, IntegrityError, NotFoundError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
-from breakbulk.hub.records import Blob, Change, Recorded
-from breakbulk.hub.service.admission import admit_change, admit_publication
+from breakbulk.hub.records import Blob, Change
+from breakbulk.hub.service.admission import CheckSigned, admit_change, admit_publication
 from breakbulk.hub.service.callers import Caller
 from breakbulk.hub.service.keys import Key, parse_key, parse_prefix
 
@@ -68,11 +68,11 @@ class LayoutPolicy:
     Args:
         hub: The hub that is served.
         largest_object_bytes: Of content.
-        check_signed: Raises where the hub wants a signature that a change does not have.
+        check_signed: Raises where the hub wants a signature that a record does not have.
 
     """
 
-    def __init__(self, hub: Hub, *, largest_object_bytes: int, check_signed: Callable[[Recorded], None]) -> None:
+    def __init__(self, hub: Hub, *, largest_object_bytes: int, check_signed: CheckSigned) -> None:
         self._hub = hub
         self._largest_object_bytes = largest_object_bytes
         self._check_signed = check_signed
@@ -130,7 +130,7 @@ class LayoutPolicy:
         elif key.family == "change":
             return admit_change(self._hub, key, received.content(), caller, self._check_signed)
         elif key.family == "package":
-            return admit_publication(self._hub, key, received.content(), caller)
+            return admit_publication(self._hub, key, received.content(), caller, self._check_signed)
         elif key.family == "prepared":
             self._check_pointer(key, received.content())
         elif key.family in {"journal", "digest", "snapshot"} or (key.family == "hub" and not caller.permits("admin")):

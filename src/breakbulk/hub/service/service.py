@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 from breakbulk.errors import BreakbulkError
 from breakbulk.hub.hub import Hub
+from breakbulk.hub.packages import RecordedPublication
 from breakbulk.hub.records import Recorded
+from breakbulk.hub.service.admission import CheckSigned
 from breakbulk.hub.service.audit import AuditLog
 from breakbulk.hub.service.catalogue import Catalogue
 from breakbulk.hub.service.events import Broadcast
@@ -27,7 +29,7 @@ _LOG = logging.getLogger("breakbulk.hub.service")
 _INDEXED_AT_ONCE = 50
 
 
-def accept_unsigned(_recorded: Recorded) -> None:
+def accept_unsigned(_recorded: Recorded | RecordedPublication) -> None:
     """Want no signature."""
 
 
@@ -37,7 +39,7 @@ class Service:
     Args:
         hub: What is served.
         options: See `Options`.
-        check_signed: Raises where the hub wants a signature that a change does not have.
+        check_signed: Raises where the hub wants a signature that a record does not have.
         now: The service's clock, the only one that counts for tokens.
         policy: Who may do what; by default the rules of a hub's layout.
 
@@ -48,7 +50,7 @@ class Service:
         hub: Hub,
         options: Options,
         *,
-        check_signed: Callable[[Recorded], None] = accept_unsigned,
+        check_signed: CheckSigned = accept_unsigned,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         policy: Policy | None = None,
     ) -> None:
