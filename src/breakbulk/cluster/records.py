@@ -10,6 +10,7 @@ whose field `driver` says whose it is.
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ __all__ = ["ClusterRecord", "cluster_directory", "cluster_names", "read_record",
 
 _FORMAT = 1
 _FILE = "cluster.json"
+_TEXTS = (IPv4Network, Path)
+"""Types of fields that are texts in a record."""
 
 
 class ClusterRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +62,7 @@ def read_record(directory: Path, kind: type[Record]) -> Record | None:
     """
     path = directory / _FILE
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=kind)
+        record = msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_decode)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
@@ -80,8 +83,20 @@ def write_record(directory: Path, record: ClusterRecord) -> None:
     half.replace(directory / _FILE)
 
 
-def _pretty(record: Any) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+def _pretty(record: ClusterRecord) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record, enc_hook=_encode), indent=2) + b"\n"
+
+
+def _encode(value: Any) -> str:
+    if isinstance(value, _TEXTS):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if issubclass(kind, _TEXTS):
+        return kind(value)
+    raise NotImplementedError(kind)
 
 
 def _unreadable(path: Path, why: str) -> ClusterError:

@@ -1,0 +1,215 @@
+"""Starts what a native cluster consists of, in order, each as soon as what it needs is ready; or mends what is dead.
+
+    etcd ─► kube-apiserver ─┬─► kube-controller-manager, kube-scheduler, coredns
+    containerd of each node ┴─► images ─► kubelet, kube-proxy of each node ─► nodes ready
+
+What runs stays as it is, so `up` of a healthy cluster changes nothing, and a killed `up` is finished by the next one.
+Counterpart: `taking_down`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from breakbulk.cluster import processes
+from breakbulk.cluster.certificates import write_private
+from breakbulk.cluster.cgroups import Hierarchies
+from breakbulk.cluster.commands import SEARCH_PATH, run
+from breakbulk.cluster.components import Blueprint, Component, control_plane, node_components
+from breakbulk.cluster.credentials import issue_credentials
+from breakbulk.cluster.images import STUB_NAMES, pause_archive, stub_archive
+from breakbulk.cluster.networks import attach_node, route_between
+from breakbulk.cluster.objects import cluster_objects
+from breakbulk.cluster.probing import Observer
+from breakbulk.errors import ClusterError
+from breakbulk.reporting import Reporter, Task
+
+__all__ = ["BringUp"]
+
+_READY_TIMEOUT_S = 120.0
+_POLL_S = 0.1
+_PINNED = "io.cri-containerd.pinned=pinned"
+"""Label of images that kubelet never removes; there is no registry to have them from again."""
+
+
+class BringUp:
+    """One run of `up` of one cluster.
+
+    Args:
+        plan: What the cluster consists of.
+        hierarchies: Control groups of this machine.
+        proxies: Variables that lead to a proxy, for those who speak to the world.
+        reporter: Told of each step.
+
+    """
+
+    def __init__(
+        self, plan: Blueprint, hierarchies: Hierarchies, *, proxies: Mapping[str, str], reporter: Reporter
+    ) -> None:
+        self._plan = plan
+        self._hierarchies = hierarchies
+        self._proxies = proxies
+        self._reporter = reporter
+        self._observer = Observer(plan)
+
+    def run(self) -> None:
+        """Do it; the network of the cluster is there.
+
+        Raises:
+            ClusterError: `component-failed`, `component-unready`, `node-unready`, `command-failed`.
+            PlatformError: `cgroups-unavailable`.
+            OSError: A file cannot be written.
+
+        """
+        plan = self._plan
+        etcd, api, *others = control_plane(plan)
+        nodes = [node_components(plan, number) for number in range(1, len(plan.nodes) + 1)]
+        task = self._reporter.begin(f"cluster {plan.place.name}", total=len(others) + 3 + 4 * len(nodes))
+        try:
+            self._prepare()
+            self._start([etcd, *(runtime for runtime, _, _ in nodes)])
+            self._await([etcd], task)
+            self._start([api])
+            self._await([api, *(runtime for runtime, _, _ in nodes)], task)
+            self._apply(cluster_objects())
+            self._start(others)
+            self._import_images()
+            self._start([component for _, *rest in nodes for component in rest])
+            self._await([*others, *(component for _, *rest in nodes for component in rest)], task)
+            self._await_nodes(task)
+        finally:
+            task.finish()
+
+    def _prepare(self) -> None:
+        plan = self._plan
+        issue_credentials(plan)
+        for number, name in enumerate(plan.nodes, 1):
+            self._hierarchies.ensure(f"{plan.place.control_group}/{name}")
+            attach_node(plan.place, plan.addresses, number, name)
+        route_between(plan.place, plan.addresses, plan.nodes)
+
+    def _start(self, components: Iterable[Component]) -> None:
+        for component in components:
+            if self._process(component) is None:
+                self._launch(component)
+
+    def _launch(self, component: Component) -> None:
+        place = self._plan.place
+        group = place.component_group(component.node, component.name)
+        self._hierarchies.ensure(group)
+        for path, content in component.files.items():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(path, content.encode())
+        processes.launch(
+            component.arguments,
+            hierarchies=self._hierarchies,
+            group=group,
+            log=place.log(component.node, component.name),
+            environment=self._environment(component),
+            namespace=place.node(component.node).network_namespace,
+        )
+
+    def _environment(self, component: Component) -> dict[str, str]:
+        path = f"{self._plan.programs.directory}:{SEARCH_PATH}"
+        return {"PATH": path, "HOME": "/root", **(self._proxies if component.needs_proxy else {})}
+
+    def _process(self, component: Component) -> int | None:
+        group = self._plan.place.component_group(component.node, component.name)
+        return processes.find(self._hierarchies, group, Path(component.arguments[0]))
+
+    def _await(self, components: Iterable[Component], task: Task) -> None:
+        for component in components:
+            self._await_component(component)
+            task.advance()
+
+    def _await_component(self, component: Component) -> None:
+        group = self._plan.place.component_group(component.node, component.name)
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while complaint := self._observer.complaint(component.probe):
+            if not self._hierarchies.members(group):
+                raise self._failed(component)
+            if time.monotonic() > deadline:
+                raise self._unready(component, complaint)
+            time.sleep(_POLL_S)
+
+    def _await_nodes(self, task: Task) -> None:
+        for name in self._plan.nodes:
+            self._await_node(name)
+            task.advance()
+        # What is created before the controller has made this one is refused.
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        _until(lambda: self._observer.read(account) is not None, self._no_account)
+        task.advance()
+
+    def _await_node(self, name: str) -> None:
+        _until(lambda: self._observer.node_status(name).is_ready, lambda: self._node_unready(name))
+
+    def _apply(self, objects: Iterable[Mapping[str, object]]) -> None:
+        listed = msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": list(objects)}).decode()
+        kubectl = (self._plan.programs["kubectl"], "--kubeconfig", self._plan.place.kubeconfig)
+        run(*kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
+
+    def _import_images(self) -> None:
+        """Give every node the images that no registry has."""
+        directory = self._plan.place.directory / "images"
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        archives = [directory / "pause.tar", directory / "stub.tar"]
+        pause_archive(archives[0])
+        stub_archive(archives[1], STUB_NAMES)
+        with ThreadPoolExecutor(len(self._plan.nodes)) as pool:
+            for done in [pool.submit(self._import, name, archives) for name in self._plan.nodes]:
+                done.result()
+
+    def _import(self, node: str, archives: Iterable[Path]) -> None:
+        ctr = (self._plan.programs["ctr"], "--address", self._plan.place.node(node).containerd_socket, "-n", "k8s.io")
+        for archive in archives:
+            run(*ctr, "images", "import", "--local", "--label", _PINNED, archive)
+
+    def _failed(self, component: Component) -> ClusterError:
+        log = self._plan.place.log(component.node, component.name)
+        return ClusterError(
+            f"{component.name} of {component.node} ended",
+            identifier="component-failed",
+            where=str(log),
+            why=processes.last_lines(log) or "it wrote nothing",
+            hint="run `breakbulk cluster up` again; if it ends again, `breakbulk cluster down` and up",
+        )
+
+    def _unready(self, component: Component, complaint: str) -> ClusterError:
+        return ClusterError(
+            f"{component.name} of {component.node} is not ready after {_READY_TIMEOUT_S:g} s",
+            identifier="component-unready",
+            where=str(self._plan.place.log(component.node, component.name)),
+            why=complaint,
+            hint="run `breakbulk cluster up` again when the machine is less busy; the log says more",
+        )
+
+    def _node_unready(self, name: str) -> ClusterError:
+        return ClusterError(
+            f"the node {name} is not ready after {_READY_TIMEOUT_S:g} s",
+            identifier="node-unready",
+            where=str(self._plan.place.log(name, "kubelet")),
+            why=self._observer.node_status(name).why,
+            hint="run `breakbulk cluster up` again when the machine is less busy; the log says more",
+        )
+
+    def _no_account(self) -> ClusterError:
+        return ClusterError(
+            "the controller manager does not work",
+            identifier="component-unready",
+            where=str(self._plan.place.log(self._plan.nodes[0], "kube-controller-manager")),
+            why=f"the namespace `default` has no service account after {_READY_TIMEOUT_S:g} s",
+        )
+
+
+def _until(condition: Callable[[], bool], error: Callable[[], ClusterError]) -> None:
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise error()
+        time.sleep(_POLL_S)
