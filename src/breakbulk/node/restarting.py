@@ -1,0 +1,62 @@
+"""Restart containerd once, and only when what it runs with is older than what is written for it.
+
+Whether that is so is read off the running process, so that an installation that was interrupted, or told not to
+restart, is finished by the next one. Pods go on while containerd is away: their shims are processes of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from breakbulk.errors import BreakbulkError, PlatformError
+from breakbulk.node import systemd
+from breakbulk.node.containerd import answering
+from breakbulk.node.distributions import distribution
+from breakbulk.node.place import NodePlace
+from breakbulk.node.registration import written_files
+
+__all__ = ["Restart", "is_outdated", "restart_containerd", "restart_of_this_machine"]
+
+Restart = Callable[[], None]
+
+_CLOCK_S = 0.05
+"""How much the start of a process, told in ticks, and the time of a file may differ by rounding."""
+_PAUSE_S = 0.1
+
+
+def is_outdated(place: NodePlace) -> bool:
+    """Say whether a containerd runs that was started before its configuration was written."""
+    running = answering(place.containerd_socket)
+    if running is None:
+        return False
+    return any(path.stat().st_mtime > running.started_s + _CLOCK_S for path in written_files(place))
+
+
+def restart_containerd(place: NodePlace, restart: Restart, *, deadline_s: float) -> None:
+    """Restart containerd and wait until another one answers; raise `PlatformError` (`containerd-not-back`)."""
+    before = answering(place.containerd_socket)
+    end = time.monotonic() + deadline_s
+    restart()
+    while (now := answering(place.containerd_socket)) is None or (before and now.process == before.process):
+        if time.monotonic() > end:
+            raise PlatformError(
+                "containerd does not answer after its restart",
+                identifier="containerd-not-back",
+                where=str(place.containerd_socket),
+                why=f"nobody new has answered for {deadline_s:g} seconds",
+                hint="see its log (`journalctl -u containerd -e`); its configuration is again what it was",
+            )
+        time.sleep(_PAUSE_S)
+
+
+def restart_of_this_machine(root: Path = Path("/")) -> Restart | None:
+    """Return what restarts containerd here: the active service that runs it; None where there is no such service."""
+    if not systemd.runs_here(root):
+        return None
+    try:
+        unit = systemd.active(distribution(root=root).services)
+    except (OSError, BreakbulkError):
+        return None
+    return (lambda: systemd.restart(unit)) if unit else None
