@@ -1,0 +1,119 @@
+"""What the agent tells the processes that it starts, and what they answer: JSON, an order in, lines out.
+
+Settings travel with the order, over a pipe, as they may hold credentials of a hub: command lines and files are for all
+to read. Counterparts: `children`, which starts processes, and the programs `realising` and `collecting`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from breakbulk.errors import BreakbulkError
+from breakbulk.settings import Settings
+from breakbulk.store import linux
+
+__all__ = ["Collect", "Note", "Outcome", "Progress", "Realise", "answering", "encode", "say"]
+
+
+class Realise(msgspec.Struct, frozen=True, kw_only=True):
+    """Make an environment present and write its plan.
+
+    Attributes:
+        reference: Pinned to a digest.
+        state: Where plans are.
+        settings: Of the agent.
+        pinned: Whether collections spare it until the agent takes that back.
+        parent: Process id of the agent.
+
+    """
+
+    reference: str
+    state: str
+    settings: Settings
+    pinned: bool = True
+    parent: int = 0
+
+
+class Collect(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove what nobody needs.
+
+    Attributes:
+        state: Where plans are.
+        settings: Of the agent.
+        free_bytes: Remove no more than it takes to free so many, if that can be.
+        history: How many digests of each environment are kept in any case.
+        recent_s: Digests that were used within so many seconds are kept, unless that frees too little.
+        parent: Process id of the agent.
+
+    """
+
+    state: str
+    settings: Settings
+    free_bytes: int
+    history: int
+    recent_s: float
+    parent: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """How far it has come: bytes of archives and objects, and what it is about."""
+
+    done_bytes: int
+    total_bytes: int
+    phase: str
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, tag="note"):
+    """Something worth a line."""
+
+    message: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
+    """The last line: what was done, or the fields of the error (`BreakbulkError.as_dict`)."""
+
+    result: dict[str, Any] = {}
+    error: dict[str, Any] | None = None
+
+
+Order = TypeVar("Order", Realise, Collect)
+
+
+def encode(order: Realise | Collect) -> bytes:
+    """Return the bytes of an order."""
+    return msgspec.json.encode(order, enc_hook=str)
+
+
+def say(line: Progress | Note | Outcome) -> None:
+    """Write a line; an agent that has gone hears nothing."""
+    with contextlib.suppress(OSError):
+        os.write(1, msgspec.json.encode(line) + b"\n")
+
+
+def answering(kind: type[Order], work: Callable[[Order], Mapping[str, Any]]) -> None:
+    """Read an order from standard input, do it, and say what came of it. Ends with whoever gave it."""
+    linux.set_parent_death_signal(signal.SIGKILL)
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=kind, dec_hook=_decoded)
+    if os.getppid() != order.parent:
+        return
+    try:
+        outcome = Outcome(result=dict(work(order)))
+    except BreakbulkError as error:
+        outcome = Outcome(error=error.as_dict())
+    except Exception as error:  # noqa: BLE001 - what went wrong is told, whatever it is
+        traceback.print_exc()
+        outcome = Outcome(error=BreakbulkError("this should not happen", why=repr(error)).as_dict())
+    say(outcome)
+
+
+def _decoded(kind: type, value: Any) -> Any:
+    return Path(value) if kind is Path else value

@@ -1,0 +1,69 @@
+"""Records of pods, in two places: for the handler where it looks, and where they outlive a restart of the machine.
+
+A machine that starts anew starts the containers of the same pods, which get what they had. Counterpart: `records`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from breakbulk.node.records import PodRecord, record_path
+from breakbulk.store.faults import store_fault
+
+__all__ = ["forget_record", "prepare_places", "read_record", "recorded_uids", "write_record"]
+
+
+def prepare_places(run: str, state: str) -> None:
+    """Make the directories of plans and records, for root alone. Raises `StoreError`."""
+    try:
+        for place in (f"{run}/pods", f"{state}/plans", f"{state}/pods"):
+            os.makedirs(place, exist_ok=True)
+            os.chmod(place, 0o700)
+    except OSError as error:
+        raise store_fault(error, Path(state), variable="BREAKBULK_STORE") from error
+
+
+def read_record(run: str, state: str, uid: str) -> PodRecord | None:
+    """Return the record of a pod, from wherever there is one."""
+    with contextlib.suppress(ValueError):
+        return PodRecord.read(run, uid) or PodRecord.read(state, uid)
+    return None
+
+
+def write_record(run: str, state: str, record: PodRecord) -> None:
+    """Write a record, unless it says what is written already. Raises `StoreError`."""
+    try:
+        for place in (run, state):
+            if not _same(PodRecord.read(place, record.uid), record):
+                record.write(place)
+    except OSError as error:
+        raise store_fault(error, Path(state), variable="BREAKBULK_STORE") from error
+
+
+def forget_record(run: str, state: str, uid: str) -> None:
+    """Remove what was written down of a pod."""
+    with contextlib.suppress(ValueError):
+        for place in (run, state):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(record_path(place, uid))
+
+
+def recorded_uids(run: str, state: str, age_s: float) -> list[str]:
+    """Return the uids of all pods with a record that is older than so many seconds."""
+    found: set[str] = set()
+    oldest = time.time() - age_s
+    for place in (run, state):
+        with os.scandir(f"{place}/pods") as entries:
+            found.update(
+                entry.name.removesuffix(".json")
+                for entry in entries
+                if entry.name.endswith(".json") and entry.stat().st_mtime <= oldest
+            )
+    return sorted(found)
+
+
+def _same(written: PodRecord | None, record: PodRecord) -> bool:
+    return written is not None and all(getattr(written, name) == getattr(record, name) for name in PodRecord.__slots__)
