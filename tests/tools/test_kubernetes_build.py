@@ -20,6 +20,7 @@ import pytest
 from breakbulk.settings import Settings
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools" / "kubernetes"
+DOCUMENTATION = TOOLS.parents[1] / "docs" / "kubernetes-build.md"
 PARTS = ["kubernetes-1.35", "etcd", "containerd", "runc", "cni", "coredns", "crictl", "registry"]
 PROGRAMS = {
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "etcd",
@@ -491,8 +492,12 @@ class TestPinning:
         assert "godebug default=go1.25" in lines
         assert "go 1.25.0" in lines
 
-    @pytest.mark.parametrize("part", PARTS)
-    def test_every_part_is_pinned_with_sums(self, part: str) -> None:
+    @pytest.mark.parametrize("part", sorted(path.parent.name for path in TOOLS.glob("*/go.mod")))
+    def test_every_part_is_pinned_with_sums_and_its_version_is_in_the_docs(self, part: str) -> None:
         definition = (TOOLS / part / "go.mod").read_text(encoding="utf-8")
         assert f"module breakbulk.dev/tools/kubernetes/{part}\n" in definition
         assert len((TOOLS / part / "go.sum").read_text(encoding="utf-8").splitlines()) > 50
+        tool = re.findall(r"^tool (\S+)$", definition, re.MULTILINE)[0]
+        versions = [line.split()[:2] for line in definition.replace("require ", "").splitlines() if " v" in line]
+        version = next(version for module, version in versions if f"{tool}/".startswith(f"{module}/"))
+        assert version in DOCUMENTATION.read_text(encoding="utf-8")

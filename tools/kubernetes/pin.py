@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write go.mod and go.sum of a part, for the version of its module that is given.
 
 usage: tools/kubernetes/pin.py PART VERSION      (such as: containerd v2.2.0; kubernetes-1.35 v1.35.4)
