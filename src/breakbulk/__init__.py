@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
 if TYPE_CHECKING:
+    from typing import Any
+
     from breakbulk.errors import BreakbulkError
     from breakbulk.library import Environment, Locked, running_system
     from breakbulk.library.services import Services

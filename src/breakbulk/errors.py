@@ -27,7 +27,9 @@ enter, with their cause kept. This module imports nothing of Breakbulk.
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 __all__ = [
     "ActivationError",

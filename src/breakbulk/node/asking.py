@@ -1,17 +1,19 @@
 """The runtime handler's questions to the node agent (`protocol`), with patience for an agent that is being replaced.
 
 An agent that does not answer is asked again for a while, as an upgrade takes some seconds and a container that fails
-may be one that is never tried again. Whoever needs no answer does not ask: pods start while the agent is away.
+may be one that is never tried again. Whoever needs no answer does not ask, and pods start while the agent is away.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from breakbulk.errors import BreakbulkError, PlatformError
-from breakbulk.node.protocol import ask, socket_path
+
+TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Agent", "Pod"]
 
@@ -67,6 +69,8 @@ class Agent:
 
     def is_ephemeral(self, pod: Pod, container: str) -> bool:
         """Say whether a container was added to a running pod; not so when the agent does not know or is away."""
+        from breakbulk.node.protocol import ask
+
         try:
             question = {"ephemeral": {**pod.fields, "container": container}}
             return ask(self._run, question, _EPHEMERAL_S).get("ephemeral") is True
@@ -74,6 +78,8 @@ class Agent:
             return False
 
     def _patiently(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        from breakbulk.node.protocol import ask
+
         last_seen = time.monotonic()
         while True:
             asked = time.monotonic()
@@ -88,6 +94,8 @@ class Agent:
             time.sleep(_PAUSE_S)
 
     def _away(self, error: OSError) -> PlatformError:
+        from breakbulk.node.protocol import socket_path
+
         return PlatformError(
             "an environment has to be made ready, and the node agent does not answer",
             identifier="agent-away",

@@ -19,8 +19,8 @@ import contextlib
 import json
 import os
 import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
 if TYPE_CHECKING:
     from typing import Any
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from breakbulk.errors import BreakbulkError, PlatformError, StoreError
 from breakbulk.node.mount_table import Overlay, overlay_at
@@ -116,8 +115,7 @@ def _give_way(root: str, overlay: Overlay) -> None:
 
 
 def _mount(lowers: Sequence[str], root: str, overlay: Overlay) -> None:
-    paths = [Path(lower) for lower in lowers]
-    mount_overlay(paths, Path(root), upper=Path(overlay.upper), work=Path(overlay.work), user=False)
+    mount_overlay(lowers, root, upper=overlay.upper, work=overlay.work, user=False)
 
 
 def _mount_mapped(root: str, lowers: Sequence[str], overlay: Overlay, store: str, mapping: int) -> None:

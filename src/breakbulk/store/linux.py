@@ -13,8 +13,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

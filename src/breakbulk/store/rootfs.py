@@ -14,18 +14,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from breakbulk.errors import PlatformError
 from breakbulk.store import linux
 
+TYPE_CHECKING = False  # typing and pathlib take longer to import than the runtime handler has
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Literal
 
-__all__ = ["LAYERS_MAX", "Method", "mount_overlay"]
+    Method = Literal["layers", "options"]
+    AnyPath = str | os.PathLike[str]
 
-Method = Literal["layers", "options"]
+__all__ = ["LAYERS_MAX", "mount_overlay"]
 
 LAYERS_MAX = 500
 """Lower layers of one overlay: OVL_MAX_STACK in fs/overlayfs/params.h."""
@@ -35,11 +36,11 @@ _PAGE = 4096
 
 
 def mount_overlay(
-    lowers: Sequence[Path],
-    target: Path,
+    lowers: Sequence[AnyPath],
+    target: AnyPath,
     *,
-    upper: Path | None = None,
-    work: Path | None = None,
+    upper: AnyPath | None = None,
+    work: AnyPath | None = None,
     user: bool,
     method: Method | None = None,
 ) -> None:
@@ -78,7 +79,9 @@ def _native_method() -> Method:
     return "layers" if (major, minor) >= _LAYERS_SINCE else "options"
 
 
-def _mount_by_layers(lowers: Sequence[Path], target: Path, options: dict[str, str], flags: tuple[str, ...]) -> None:
+def _mount_by_layers(
+    lowers: Sequence[AnyPath], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]
+) -> None:
     with contextlib.ExitStack() as held:
         context = held.enter_context(_closing(linux.fsopen("overlay")))
         try:
@@ -88,7 +91,7 @@ def _mount_by_layers(lowers: Sequence[Path], target: Path, options: dict[str, st
             for lower in lowers:
                 linux.fsconfig_string(context, "lowerdir+", held.enter_context(_short_path(lower)))
             for key, value in options.items():
-                path = _short_path(Path(value)) if key.endswith("dir") else contextlib.nullcontext(value)
+                path = _short_path(value) if key.endswith("dir") else contextlib.nullcontext(value)
                 linux.fsconfig_string(context, key, held.enter_context(path))
             linux.fsconfig_create(context)
         except OSError as error:
@@ -98,7 +101,9 @@ def _mount_by_layers(lowers: Sequence[Path], target: Path, options: dict[str, st
         linux.move_mount(held.enter_context(_closing(linux.fsmount(context, attributes))), target)
 
 
-def _mount_by_options(lowers: Sequence[Path], target: Path, options: dict[str, str], flags: tuple[str, ...]) -> None:
+def _mount_by_options(
+    lowers: Sequence[AnyPath], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]
+) -> None:
     with _numbered_links(lowers):
         names = ":".join(map(str, range(len(lowers))))
         words = [*flags, f"lowerdir={names}", *(f"{key}={_escaped(value)}" for key, value in options.items())]
@@ -109,7 +114,7 @@ def _mount_by_options(lowers: Sequence[Path], target: Path, options: dict[str, s
 
 
 @contextlib.contextmanager
-def _numbered_links(directories: Sequence[Path]) -> Iterator[None]:
+def _numbered_links(directories: Sequence[AnyPath]) -> Iterator[None]:
     """Make a directory of links `0`, `1`, ... to `directories` the current one, on a tmpfs that only this call sees."""
     with contextlib.ExitStack() as held:
         context = held.enter_context(_closing(linux.fsopen("tmpfs")))
@@ -132,7 +137,7 @@ def _closing(descriptor: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _short_path(path: Path) -> Iterator[str]:
+def _short_path(path: AnyPath) -> Iterator[str]:
     """Yield a name of `path` that fits in an option of fsconfig(2)."""
     text = os.fspath(path)
     if len(os.fsencode(text)) <= linux.FSCONFIG_STRING_MAX:
@@ -147,7 +152,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _bind_read_only(source: Path, target: Path) -> None:
+def _bind_read_only(source: AnyPath, target: AnyPath) -> None:
     """Show one directory at `target`: overlayfs wants two lower layers when there is no upper one."""
     try:
         with _closing(linux.open_tree(source)) as tree:
@@ -157,8 +162,8 @@ def _bind_read_only(source: Path, target: Path) -> None:
         raise _unavailable(error, [source], user=False) from error
 
 
-def _unavailable(error: OSError, lowers: Sequence[Path], *, user: bool) -> PlatformError:
-    missing = next((lower for lower in lowers if not lower.is_dir()), None)
+def _unavailable(error: OSError, lowers: Sequence[AnyPath], *, user: bool) -> PlatformError:
+    missing = next((lower for lower in lowers if not os.path.isdir(lower)), None)  # noqa: PTH112
     hint = "use Linux 5.11 or newer and mount from a mount namespace of your own"
     if missing is not None:
         hint = f"{missing} is missing: run `breakbulk realise` again"
