@@ -153,5 +153,5 @@ def _agent(place: NodePlace) -> Check:
     if agent_answers(place):
         return passed(identifier, what)
     why = "nobody listens at its socket: only environments that are present already start"
-    fix = "`systemctl status breakbulk-agent`; as a DaemonSet, `kubectl -n breakbulk get pods -o wide`"
+    fix = "`systemctl status breakbulk-agent`; as a DaemonSet, `kubectl -n breakbulk-system get pods -o wide`"
     return failed(identifier, what, why, fix)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from breakbulk.errors import BreakbulkError, PlatformError
+from breakbulk.errors import PlatformError
 from breakbulk.node import systemd
 from breakbulk.node.containerd import answering
 from breakbulk.node.distributions import distribution
@@ -51,12 +51,13 @@ def restart_containerd(place: NodePlace, restart: Restart, *, deadline_s: float)
         time.sleep(_PAUSE_S)
 
 
-def restart_of_this_machine(root: Path = Path("/")) -> Restart | None:
-    """Return what restarts containerd here: the active service that runs it; None where there is no such service."""
-    if not systemd.runs_here(root):
+def restart_of_this_machine(place: NodePlace, root: Path = Path("/")) -> Restart | None:
+    """Return what restarts the containerd of a node: the active service that runs it.
+
+    None where there is no such service, or where the node's containerd is not the one of this machine's service.
+    """
+    found = distribution(root=root)
+    if not systemd.runs_here(root) or place.containerd_socket != found.containerd_socket:
         return None
-    try:
-        unit = systemd.active(distribution(root=root).services)
-    except (OSError, BreakbulkError):
-        return None
+    unit = systemd.active(found.services)
     return (lambda: systemd.restart(unit)) if unit else None

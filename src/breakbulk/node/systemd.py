@@ -23,8 +23,13 @@ def runs_here(root: Path = Path("/")) -> bool:
 
 
 def active(units: Sequence[str]) -> str | None:
-    """Return the first of these units that is active."""
-    return next((unit for unit in units if _called("systemctl", "is-active", "--quiet", unit).returncode == 0), None)
+    """Return the first of these units that is active, None when none is or nobody can tell."""
+    try:
+        return next(
+            (unit for unit in units if _called("systemctl", "is-active", "--quiet", unit).returncode == 0), None
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
 
 
 def restart(unit: str) -> None:

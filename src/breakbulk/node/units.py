@@ -17,11 +17,11 @@ import msgspec
 from breakbulk.node.place import NodePlace
 from breakbulk.settings import Settings
 
-__all__ = ["UNIT", "AgentService", "agent_arguments", "agent_unit", "handed_on"]
+__all__ = ["CAPABILITIES", "UNIT", "AgentService", "agent_arguments", "agent_unit", "handed_on"]
 
 UNIT = "breakbulk-agent.service"
 
-_CAPABILITIES = (
+CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_DAC_READ_SEARCH",
@@ -139,7 +139,7 @@ def agent_unit(place: NodePlace, service: AgentService) -> str:
         *_directories(place, service),
         f"ProtectHome={'read-only' if _is_at_home(service) else 'yes'}",
         *_HARDENING,
-        f"CapabilityBoundingSet={' '.join(_CAPABILITIES)}",
+        f"CapabilityBoundingSet={' '.join(CAPABILITIES)}",
         "",
         "[Install]",
         "WantedBy=multi-user.target",
