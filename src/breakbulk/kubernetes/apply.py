@@ -16,7 +16,7 @@ from breakbulk.errors import ClusterError
 from breakbulk.kubernetes.connection import APPLY, Connection, RefusedError
 from breakbulk.kubernetes.kinds import Kind, group_path
 
-__all__ = ["FIELD_MANAGER", "Applied", "apply", "delete", "ordered"]
+__all__ = ["FIELD_MANAGER", "Applied", "Objects", "apply", "delete", "ordered"]
 
 FIELD_MANAGER = "breakbulk"
 
@@ -46,14 +46,22 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["created", "changed", "unchanged", "deleted", "absent"]
 
 
-class _Kinds:
-    """Kinds as the server has them (`APIResourceList` of each group and version)."""
+class Objects:
+    """Where objects are, as the server has their kinds (`APIResourceList` of each group and version).
+
+    An object's own namespace decides, else that of the context.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[str, dict[str, Kind]] = {}
 
-    async def of(self, wanted: Mapping[str, Any]) -> Kind:
+    async def path(self, wanted: Mapping[str, Any]) -> str:
+        """Return the path of an object; raise `ClusterError`: `kind-unknown`."""
+        return _path(self._connection, await self.kind(wanted), wanted)
+
+    async def kind(self, wanted: Mapping[str, Any]) -> Kind:
+        """Return the kind of an object; raise `ClusterError`: `kind-unknown`."""
         version, name = str(wanted["apiVersion"]), str(wanted["kind"])
         if name not in self._known.get(version, {}):
             self._known[version] = await self._asked(version)
@@ -87,10 +95,10 @@ async def apply(
         ClusterError: `kind-unknown`, and as `Connection.request`; what was applied before stays.
 
     """
-    kinds = _Kinds(connection)
+    kinds = Objects(connection)
     applied = []
     for wanted in ordered(objects):
-        kind = await kinds.of(wanted)
+        kind = await kinds.kind(wanted)
         path = _path(connection, kind, wanted)
         before = await connection.find(path)
         asked = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
@@ -101,10 +109,10 @@ async def apply(
 
 async def delete(connection: Connection, objects: Iterable[Mapping[str, Any]]) -> list[Applied]:
     """Delete objects and what they own; those that are gone are `absent`. Raises as `apply`."""
-    kinds = _Kinds(connection)
+    kinds = Objects(connection)
     deleted = []
     for wanted in reversed(ordered(objects)):
-        kind = await kinds.of(wanted)
+        kind = await kinds.kind(wanted)
         metadata = {**wanted["metadata"], "namespace": _namespace(connection, kind, wanted)}
         try:
             await connection.request(

@@ -19,7 +19,7 @@ from breakbulk.errors import ClusterError
 if TYPE_CHECKING:
     from lightkube.config.kubeconfig import SingleConfig
 
-__all__ = ["SERVICE_ACCOUNT", "Access", "find_access", "load"]
+__all__ = ["SERVICE_ACCOUNT", "Access", "Chosen", "choose", "find_access", "load"]
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token, CA and namespace."""
@@ -87,10 +87,22 @@ def find_access(
     )
 
 
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """A context and what it names, as the files have them, with absolute paths."""
+
+    name: str
+    context: dict[str, Any]
+    cluster: dict[str, Any]
+    user: dict[str, Any]
+
+
 def load(access: Access) -> SingleConfig:
     """Return the cluster and the credentials; raise `ClusterError`: `kubeconfig-invalid`."""
-    if not access.files:
-        return _of_service_account(access)
+    return _usable(access, choose(access)) if access.files else _of_service_account(access)
+
+
+def choose(access: Access) -> Chosen:
+    """Return what the files say of the context; raise `ClusterError`: `kubeconfig-invalid`."""
     entries: dict[str, dict[str, Any]] = {"cluster": {}, "user": {}, "context": {}}
     current = access.context
     for file in access.files:
@@ -99,7 +111,10 @@ def load(access: Access) -> SingleConfig:
         for kind, known in entries.items():
             for name, value in _named(document, kind, file).items():
                 known.setdefault(name, value)
-    return _chosen(access, current, entries)
+    context = _entry(access, entries, "context", current)
+    cluster = _entry(access, entries, "cluster", context.get("cluster"))
+    user = _entry(access, entries, "user", context["user"]) if context.get("user") else {}
+    return Chosen(name=current or "", context=context, cluster=cluster, user=user)
 
 
 def _existing(environment: Mapping[str, str]) -> Iterable[Path]:
@@ -148,23 +163,20 @@ def _absolute(value: Mapping[str, Any], kind: str, file: Path) -> dict[str, Any]
     return {**value, **paths}
 
 
-def _chosen(access: Access, name: str | None, entries: Mapping[str, Mapping[str, Any]]) -> SingleConfig:
+def _usable(access: Access, chosen: Chosen) -> SingleConfig:
     from lightkube.config.kubeconfig import SingleConfig
     from lightkube.config.models import Cluster, Context, User
 
-    context = _entry(access, entries, "context", name)
-    cluster = _entry(access, entries, "cluster", context.get("cluster"))
-    user = _entry(access, entries, "user", context["user"]) if context.get("user") else {}
-    for kind, value in (("cluster", cluster), ("user", user)):
+    for kind, value in (("cluster", chosen.cluster), ("user", chosen.user)):
         for key in _UNSUPPORTED[kind]:
             if value.get(key):
                 raise _invalid(f"`{key}` of a kubeconfig is not supported", access.where)
     try:
         return SingleConfig(
-            context_name=name or "",
-            context=msgspec.convert(context, Context),
-            cluster=msgspec.convert(cluster, Cluster),
-            user=msgspec.convert(_with_current_plugin(user), User),
+            context_name=chosen.name,
+            context=msgspec.convert(chosen.context, Context),
+            cluster=msgspec.convert(chosen.cluster, Cluster),
+            user=msgspec.convert(_with_current_plugin(chosen.user), User),
         )
     except msgspec.ValidationError as error:
         raise _invalid("a kubeconfig has a value of the wrong kind", access.where, str(error)) from error
