@@ -3,21 +3,27 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from changes import ENVIRONMENT, blob, following, locked, push
+from changes import ENVIRONMENT, authorship, blob, following, locked, push
 from places import Dictionary, Wrapped
 
+from breakbulk.ecosystems.hub.catalogue import Artifact, Release
 from breakbulk.ecosystems.interface import Location
 from breakbulk.errors import BreakbulkError, HubError, IntegrityError, NetworkError
 from breakbulk.hub import index
+from breakbulk.hub.checking import check_hub
 from breakbulk.hub.hub import Hub
-from breakbulk.hub.layout import OBJECTS, object_key
+from breakbulk.hub.layout import OBJECTS, object_key, publication_key
 from breakbulk.hub.mirror import mirror
 from breakbulk.hub.names import parse_reference
+from breakbulk.hub.packages import Publication, PublishedPackages, Source
 from breakbulk.hub.policy import HubPolicy, write_policy
 from breakbulk.hub.records import PreparedPackage, PreparedSet
+from breakbulk.lock.model import Package
+from breakbulk.reporting import SILENT, Task
 from breakbulk.settings import Settings
 
 NAME = parse_reference(ENVIRONMENT)
@@ -63,10 +69,27 @@ def copy(hub: Hub, elsewhere: Hub, settings: Settings, *names: str, ecosystems=N
     return mirror(hub, elsewhere, references, settings, ecosystems or {}, **options)
 
 
+class Notes:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def begin(self, title: str, **about: Any) -> Task:
+        return SILENT.begin(title, **about)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def releases(hub: Hub) -> list[Release]:
+    return [each.publication.release for each in PublishedPackages(hub.objects).history("bob/tool")]
+
+
 def records(hub: Hub) -> dict[str, bytes]:
     place = hub.objects
     assert isinstance(place, Dictionary)
-    return {key: data for key, (data, _) in place.objects.items() if key.startswith("environments/")}
+    return {key: data for key, (data, _) in place.objects.items() if "/changes/" in key or "/digests/" in key}
 
 
 def test_a_history_is_copied_byte_for_byte_and_found_as_any_other(hub, elsewhere, settings) -> None:
@@ -93,6 +116,124 @@ def test_packages_come_of_the_generation_that_is_meant_or_of_all(hub, elsewhere,
     assert there() == [False, True, True]
     copy(hub, elsewhere, settings, all_generations=True)
     assert there() == [True, True, True]
+
+
+def test_generations_whose_packages_stay_behind_are_told_from_damage(hub, elsewhere, settings) -> None:
+    for version in ("1", "2", "3"):
+        push_with_package(hub, version, version.encode() * 100)
+    copy(hub, elsewhere, settings, f"{ENVIRONMENT}:2")
+    assert (check_hub(elsewhere, settings).faults, check_hub(elsewhere, settings).elsewhere) == ((), 2)
+    copy(hub, elsewhere, settings)
+    assert check_hub(elsewhere, settings, deep=True).elsewhere == 1
+    elsewhere.objects.delete([object_key(blob(b"3" * 100).sha256)])
+    [fault] = check_hub(elsewhere, settings).faults
+    assert fault.where == f"{ENVIRONMENT}, generation 3"
+    copy(hub, elsewhere, settings, all_generations=True)
+    assert (check_hub(elsewhere, settings).faults, check_hub(elsewhere, settings).elsewhere) == ((), 0)
+
+
+def test_what_is_pushed_to_a_mirror_later_is_looked_at_whole(hub, elsewhere, settings) -> None:
+    for version in ("1", "2"):
+        push_with_package(hub, version, version.encode() * 100)
+    copy(hub, elsewhere, settings)
+    push_with_package(elsewhere, "3", b"3" * 100)
+    elsewhere.objects.delete([object_key(blob(b"3" * 100).sha256)])
+    [fault] = check_hub(elsewhere, settings).faults
+    assert fault.where == f"{ENVIRONMENT}, generation 3"
+
+
+def release(package: str, version: str, **runtime: object) -> tuple[Release, bytes]:
+    """Return a release, and its archive."""
+    archive = f"{package} {version}".encode()
+    artifact = Artifact(
+        system="x86_64-linux",
+        file="f.tar",
+        sha256=blob(archive).sha256,
+        size=len(archive),
+        tree="1" * 64,
+        destination="/opt/x",
+    )
+    return Release(package=package, version=version, artifacts=(artifact,), runtime=dict(runtime)), archive
+
+
+def publish(hub: Hub, package: str, version: str, **runtime: object) -> Package:
+    """Publish a release; return it as it is locked."""
+    published, archive = release(package, version, **runtime)
+    hub.objects.create(object_key(blob(archive).sha256), archive)
+    blank = Publication(
+        package=package,
+        number=1,
+        release=published,
+        source=Source(tree="2" * 64),
+        author="",
+        host="",
+        command="",
+        time=authorship().time,
+    )
+    PublishedPackages(hub.objects).commit(package, lambda before: blank.following(before, authorship()))
+    return msgspec.structs.replace(
+        locked().systems["x86_64-linux"].packages[0],
+        ecosystem="hub",
+        name=package.partition("/")[2],
+        version=version,
+        sha256=blob(archive).sha256,
+        size=len(archive),
+        purl=f"pkg:generic/{package}@{version}",
+    )
+
+
+def push_with_published(hub: Hub, *packages: Package) -> None:
+    lock = locked()
+    system = msgspec.structs.replace(lock.systems["x86_64-linux"], packages=packages)
+    push(hub, lock=msgspec.structs.replace(lock, systems={"x86_64-linux": system}))
+
+
+def test_published_packages_come_with_their_history_and_what_they_need(hub, elsewhere, settings) -> None:
+    tool = publish(hub, "bob/tool", "1.0")
+    publish(hub, "bob/tool", "1.1", library={"pkg-path": "bob/library"}, jq={"deb": "jq"})
+    publish(hub, "bob/library", "3")
+    publish(hub, "bob/other", "7")
+    push_with_published(hub, tool)
+    [one] = copy(hub, elsewhere, settings)
+    assert one.packages == ("bob/library", "bob/tool")
+    here, there = PublishedPackages(hub.objects), PublishedPackages(elsewhere.objects)
+    assert there.names() == {"bob/library": 1, "bob/tool": 2}
+    assert there.history("bob/tool") == here.history("bob/tool")
+    assert check_hub(elsewhere, settings, deep=True).faults == ()
+    [again] = copy(hub, elsewhere, settings)
+    assert (again.objects_sent, again.packages) == (0, one.packages)
+    publish(hub, "bob/tool", "1.2")
+    copy(hub, elsewhere, settings)
+    assert there.names()["bob/tool"] == 3
+
+
+def test_a_package_that_the_source_does_not_know_is_no_hindrance(hub, elsewhere, settings) -> None:
+    tool = publish(hub, "bob/tool", "1.0")
+    hub.objects.delete([publication_key("bob/tool", 1)])
+    push_with_published(hub, tool)
+    [one] = copy(hub, elsewhere, settings)
+    assert one.packages == ()
+    assert elsewhere.objects.stat(object_key(tool.sha256)) is not None
+
+
+def test_a_package_with_another_history_there_is_left_alone(hub, elsewhere, settings) -> None:
+    tool = publish(hub, "bob/tool", "1.0")
+    publish(elsewhere, "bob/tool", "0.9")
+    push_with_published(hub, tool)
+    notes = Notes()
+    [one] = copy(hub, elsewhere, settings, reporter=notes)
+    assert (one.new_changes, one.packages) == (1, ())
+    assert [release.version for release in releases(elsewhere)] == ["0.9"]
+    assert notes.notes == ["the package bob/tool has another history there: it is left as it is"]
+
+
+def test_a_hub_that_wants_signatures_gets_no_unsigned_package(hub, elsewhere, settings) -> None:
+    push_with_published(hub, publish(hub, "bob/tool", "1.0"))
+    write_policy(elsewhere.objects, HubPolicy(require_signatures=True))
+    with pytest.raises(HubError) as raised:
+        copy(hub, elsewhere, settings)
+    assert raised.value.reference == "hub-requires-signatures"
+    assert PublishedPackages(elsewhere.objects).names() == {}
 
 
 def test_nothing_is_sent_twice_and_what_was_cut_short_goes_on(hub, elsewhere, settings) -> None:

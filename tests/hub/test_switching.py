@@ -170,7 +170,7 @@ def test_a_rollback_reads_no_more_than_it_takes_back(place: Dictionary) -> None:
         push(hub, str(version))
     counting.requests.clear()
     rollback(hub, ENVIRONMENT, BY)
-    assert counting.requests["get"] <= 4
+    assert counting.requests["get"] <= 5  # one of them says which layout the hub has
     assert counting.requests["list"] <= 4
 
 

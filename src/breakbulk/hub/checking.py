@@ -11,7 +11,7 @@ answer. Counterparts: `verifying`, for one environment and its signatures; `cont
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -22,7 +22,8 @@ from breakbulk.hub import index
 from breakbulk.hub.contents import Contents
 from breakbulk.hub.format import check_format
 from breakbulk.hub.hub import Hub
-from breakbulk.hub.layout import PREPARED, change_key, digest_key, object_key
+from breakbulk.hub.layout import PREPARED, change_key, digest_key, elsewhere_prefix, object_key
+from breakbulk.hub.log import Log
 from breakbulk.hub.packages import PublishedPackages
 from breakbulk.hub.records import Blob, Recorded
 from breakbulk.hub.reindexing import rebuild
@@ -44,10 +45,19 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HubCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome; `bytes_read` of objects, when all were read."""
+    """The outcome.
+
+    Attributes:
+        environments, changes, packages, objects: How many there are.
+        elsewhere: How many generations have their packages on the hub that this one is a mirror of.
+        bytes_read: Of objects, when all were read.
+        faults: What is wrong.
+
+    """
 
     environments: int
     changes: int
+    elsewhere: int
     packages: int
     objects: int
     bytes_read: int
@@ -90,6 +100,7 @@ class _Check:
         self._reporter = reporter
         self._contents = Contents(hub, deep=deep)
         self._changes = 0
+        self._elsewhere = 0
 
     def run(self) -> HubCheck:
         names = self._hub.environments()
@@ -107,6 +118,7 @@ class _Check:
         return HubCheck(
             environments=len(names),
             changes=self._changes,
+            elsewhere=self._elsewhere,
             packages=packages[0],
             objects=self._contents.count,
             bytes_read=self._contents.bytes_read,
@@ -123,8 +135,10 @@ class _Check:
                 number = after.change.number
                 yield Fault(where=f"{name}, change {number}", what="it did not follow the change before it")
         recorded = [found for found in read if isinstance(found, Recorded)]
+        elsewhere = Log(self._objects, elsewhere_prefix(name), name).numbers()
+        self._elsewhere += len(elsewhere)
         for found in recorded:
-            yield from self._named(found)
+            yield from self._named(found, elsewhere)
         yield from self._digests(recorded)
 
     def _read(self, name: str, number: int) -> Recorded | Fault:
@@ -138,11 +152,11 @@ class _Check:
             why = f": {error.why}" if error.why else ""
             return Fault(where=f"{name}, change {number}", what=f"{error.message}{why} ({change_key(name, number)})")
 
-    def _named(self, recorded: Recorded) -> Iterator[Fault]:
+    def _named(self, recorded: Recorded, elsewhere: Container[int]) -> Iterator[Fault]:
         """Yield what is wrong with the objects that a change names; pushes only, as switches repeat them."""
         change = recorded.change
         if change.kind == "push":
-            for what in self._contents.faults(change):
+            for what in self._contents.faults(change, elsewhere=change.generation in elsewhere):
                 yield Fault(where=f"{change.environment}, generation {change.generation}", what=what)
 
     def _digests(self, recorded: list[Recorded]) -> Iterator[Fault]:

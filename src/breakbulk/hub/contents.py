@@ -45,17 +45,20 @@ class Contents:
         """Those that are there and are not what their names say."""
         return tuple(blob for blob, fault in self._found.items() if fault not in {None, _ABSENT})
 
-    def faults(self, change: Change) -> Iterator[str]:
-        """Yield what is wrong with what a change names. Raises `NetworkError`, `HubError` as the backend."""
+    def faults(self, change: Change, *, elsewhere: bool = False) -> Iterator[str]:
+        """Yield what is wrong with what a change names; where its packages are `elsewhere`, they need not be here.
+
+        Raises `NetworkError`, `HubError` as the backend.
+        """
         wrong = list(self.of(_named(change)))
         yield from wrong
         if self._found.get(change.lock) is None and (fault := self._lock(change)):
             yield fault
         for system, blob in change.prepared.items():
             if self._found.get(blob) is None:
-                yield from self._prepared(change, system)
+                yield from self._prepared(change, system, elsewhere=elsewhere)
 
-    def _prepared(self, change: Change, system: str) -> Iterator[str]:
+    def _prepared(self, change: Change, system: str, *, elsewhere: bool) -> Iterator[str]:
         try:
             packages = self._hub.prepared(change, system).packages
         except NetworkError:
@@ -63,7 +66,8 @@ class Contents:
         except BreakbulkError as error:
             yield f"the prepared packages for {system}: {error.message}"
             return
-        yield from self.of((f"the prepared package {name} for {system}", p.blob) for name, p in packages.items())
+        named = ((f"the prepared package {name} for {system}", package.blob) for name, package in packages.items())
+        yield from self.of(named, absent_too=not elsewhere)
 
     def _lock(self, change: Change) -> str | None:
         """Say why the lock is not that of the environment's digest."""
@@ -78,14 +82,14 @@ class Contents:
                 self._locks[key] = f"the lock: {error.message}; {error.why}"
         return self._locks[key]
 
-    def of(self, named: Iterable[tuple[str, Blob]]) -> Iterator[str]:
-        """Yield what is wrong with objects, each with what it is."""
+    def of(self, named: Iterable[tuple[str, Blob]], *, absent_too: bool = True) -> Iterator[str]:
+        """Yield what is wrong with objects, each with what it is; that they are not there only where that is wrong."""
         blobs = {blob: what for what, blob in named}
         new = [blob for blob in blobs if blob not in self._found]
         with ThreadPoolExecutor(_READERS) as readers:
             self._found.update(zip(new, readers.map(self._fault, new), strict=True))
         for blob, what in blobs.items():
-            if fault := self._found[blob]:
+            if (fault := self._found[blob]) and (absent_too or fault != _ABSENT):
                 yield f"{what}: the object {blob.sha256} {fault}"
 
     def _fault(self, blob: Blob) -> str | None:

@@ -5,6 +5,7 @@
     prepared/<directory name>/<tree digest>         which object holds this tree, unpacked and compiled (`Blob`)
     environments/<owner>/<name>/changes/<8 digits>  what happened to it, numbered from 1, signed or not (`Change`)
     environments/<owner>/<name>/digests/<sha256>    number of a change that pushed the environment with this digest
+    environments/<owner>/<name>/elsewhere/<8 digits>  generation whose packages a mirror left where they were; empty
     packages/<owner>/<name>/changes/<8 digits>      what was published of a package built with Breakbulk
     keys/<key id>/<8 digits>                        what became of a signing key: its rotation, its revocation
     index/snapshots/<8 digits>                      summaries of all environments, zstd
@@ -37,6 +38,7 @@ __all__ = [
     "change_key",
     "changes_prefix",
     "digest_key",
+    "elsewhere_prefix",
     "is_numbered",
     "journal_key",
     "key_statements_prefix",
@@ -98,6 +100,11 @@ def publications_prefix(package: str) -> str:
 def publication_key(package: str, number: int) -> str:
     """Return where publication `number` of a package is."""
     return publications_prefix(package) + numbered(number)
+
+
+def elsewhere_prefix(environment: str) -> str:
+    """Return what the keys begin with that name generations whose packages were never brought to this hub."""
+    return f"environments/{environment}/elsewhere/"
 
 
 def key_statements_prefix(key_id: str) -> str:

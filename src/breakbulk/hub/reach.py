@@ -5,7 +5,8 @@
            ├► archives        own sources, constraints
            └► prepared sets ► prepared packages
 
-A collection keeps all of it, a mirror brings it, a check looks for it: they agree because they ask here.
+A collection keeps all of it, a mirror brings it, a check looks for it: they agree because they ask here. To lock such
+an environment again, the histories of the published packages in it are needed too, so a mirror brings them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import msgspec
+from packageurl import PackageURL
 
+from breakbulk.ecosystems.hub.catalogue import Release
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.records import Blob, Change, PreparedPackage
 from breakbulk.lock.model import Lock, Package
 from breakbulk.lock.variants import every_variant
+from breakbulk.manifest.reading import from_builtins
+from breakbulk.manifest.schema import CatalogInstall
 
-__all__ = ["Reached", "documents", "every_archive", "mirrored", "own_archives", "prepared_packages"]
+__all__ = [
+    "Reached",
+    "documents",
+    "every_archive",
+    "mirrored",
+    "own_archives",
+    "prepared_packages",
+    "published_for",
+    "published_in",
+]
 
 _ONLY_ON_HUBS = frozenset({"source", "hub"})
 
@@ -71,6 +85,19 @@ def mirrored(hub: Hub, change: Change, lock: Lock) -> Iterator[Reached]:
         yield Reached(blob=Blob(sha256=package.sha256, size=package.size), what=f"{package.id} of {where}")
     for name, prepared in prepared_packages(hub, change):
         yield Reached(blob=prepared.blob, what=f"the prepared {name.partition('-')[2]} of {where}")
+
+
+def published_in(lock: Lock) -> frozenset[str]:
+    """Return the packages that were published on a hub and that a lock names, as `owner/name`."""
+    urls = (PackageURL.from_string(each.purl) for each in every_archive(lock) if each.ecosystem == "hub")
+    return frozenset(f"{url.namespace}/{url.name}" for url in urls)
+
+
+def published_for(release: Release) -> frozenset[str]:
+    """Return the packages of a hub that a release needs when it runs, as `owner/name`."""
+    installs = from_builtins({"install": release.runtime}).install.values()
+    paths = (str(each.pkg_path) for each in installs if isinstance(each, CatalogInstall))
+    return frozenset(path for path in paths if "/" in path)
 
 
 def _of_hubs(packages: Iterable[Package]) -> Iterator[Package]:

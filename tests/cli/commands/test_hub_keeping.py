@@ -36,6 +36,15 @@ def test_a_check_ends_with_a_status_that_scripts_see(call, stocked) -> None:
     assert call("hub", "check").code == 69
 
 
+def test_a_check_of_a_mirror_counts_what_it_was_not_given(call, stocked, tmp_path: Path) -> None:
+    push_with_package(stocked, "2", b"b" * 99)
+    target = str(tmp_path / "mirror")
+    call("hub", "mirror", ENVIRONMENT, "--to", target)
+    found = call("hub", "check", BREAKBULK_HUB=target)
+    assert (found.code, "1 generation with packages that a mirror left" in found.out) == (0, True)
+    assert call("hub", "check", "--json", BREAKBULK_HUB=target).document["generations_elsewhere"] == 1
+
+
 def test_a_mirror_is_named_by_its_addresses(call, stocked, tmp_path: Path) -> None:
     target = str(tmp_path / "mirror")
     done = call("hub", "mirror", ENVIRONMENT, "--to", target, "--json").document

@@ -4,7 +4,16 @@ from hypothesis import strategies as st
 
 from breakbulk.errors import NotFoundError
 from breakbulk.hub.backends.keys import is_key
-from breakbulk.hub.layout import change_key, digest_key, journal_key, object_key, prepared_key, snapshot_key
+from breakbulk.hub.layout import (
+    change_key,
+    digest_key,
+    elsewhere_prefix,
+    journal_key,
+    object_key,
+    prepared_key,
+    publication_key,
+    snapshot_key,
+)
 from breakbulk.hub.service.keys import parse_key, parse_prefix
 
 SHA = "ab" * 32
@@ -17,6 +26,8 @@ SHA = "ab" * 32
         (prepared_key("0123-libstdc++6-12.2~bpo", SHA), "prepared", None),
         (change_key("ada/tickets", 7), "change", "ada"),
         (digest_key("ada/tickets", f"sha256:{SHA}"), "digest", "ada"),
+        (elsewhere_prefix("ada/tickets") + "00000007", "elsewhere", "ada"),
+        (publication_key("ada/tickets", 7), "package", "ada"),
         (journal_key("ada/tickets", 7), "journal", "ada"),
         (snapshot_key(3), "snapshot", None),
         ("leases/0123456789abcdef", "lease", None),

@@ -17,7 +17,16 @@ from breakbulk.ecosystems.hub.catalogue import Artifact, Release
 from breakbulk.errors import BreakbulkError, HubError, IntegrityError, NotFoundError
 from breakbulk.hub import index
 from breakbulk.hub.hub import Hub
-from breakbulk.hub.layout import change_key, digest_key, journal_key, object_key, prepared_key, snapshot_key
+from breakbulk.hub.layout import (
+    change_key,
+    digest_key,
+    elsewhere_prefix,
+    journal_key,
+    object_key,
+    prepared_key,
+    snapshot_key,
+)
+from breakbulk.hub.log import Log
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.objects import Objects
 from breakbulk.hub.packages import Publication, PublishedPackages, RecordedPublication, Source
@@ -353,6 +362,19 @@ def test_digests_of_content_are_listed_for_collections_only(served: Served) -> N
     with refused("token-scope"):
         list(served.objects(verbs=("read", "push")).list("objects/"))
     assert [stat.key for stat in served.objects(verbs=("collect",)).list("objects/")] == [KEY]
+
+
+def test_an_owner_says_which_generations_have_their_packages_elsewhere(served: Served, place: Dictionary) -> None:
+    objects = served.objects(owners=("ada",), verbs=("read", "push"))
+    key = elsewhere_prefix("ada/tickets") + "00000001"
+    assert objects.create(key, b"")
+    assert Log(objects, elsewhere_prefix("ada/tickets"), "").numbers() == [1]
+    objects.delete([key])
+    assert key not in place.objects
+    theirs = elsewhere_prefix("bob/tool") + "00000001"
+    for refuse in (lambda: objects.create(theirs, b""), lambda: objects.delete([theirs])):
+        with refused("token-scope"):
+            refuse()
 
 
 def test_a_pointer_to_a_prepared_package_names_what_is_here(served: Served) -> None:

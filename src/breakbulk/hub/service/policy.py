@@ -141,6 +141,9 @@ class LayoutPolicy:
         """Let collections remove what they may, and a push its own lease, whose name nobody else knows."""
         if key.family == "lease" and caller.permits("push"):
             return
+        if key.family == "elsewhere":
+            caller.check("push", key.owner)
+            return
         if key.family not in {"content", "prepared", "lease", "collecting"}:
             raise HubError("objects of this kind are never removed", identifier="object-immutable", where=key.text)
         caller.check("collect")

@@ -46,6 +46,7 @@ def _document(checked: HubCheck, url: str) -> dict[str, Any]:
         "good": checked.good,
         "environments": checked.environments,
         "changes": checked.changes,
+        "generations_elsewhere": checked.elsewhere,
         "packages": checked.packages,
         "objects": checked.objects,
         "bytes_read": checked.bytes_read,
@@ -55,6 +56,8 @@ def _document(checked: HubCheck, url: str) -> dict[str, Any]:
 
 def _text(checked: HubCheck) -> str:
     lines = [f"{one.where}: {one.what}" + (" (repaired)" if one.repaired else "") for one in checked.faults]
+    if checked.elsewhere:
+        lines.append(f"{count(checked.elsewhere, 'generation')} with packages that a mirror left where they were")
     total = (
         f"{count(checked.environments, 'environment')}, {count(checked.changes, 'change')}, "
         f"{count(checked.objects, 'object')}: "

@@ -45,9 +45,10 @@ def command(
 ) -> None:
     """Copy environments from one hub to another.
 
-    Histories are copied whole and byte for byte, so signatures hold there as here. What the other hub has is not sent
-    again, and a copy that was interrupted goes on where it ended. With --archives, packages that are not prepared are
-    made without any index too: archives come from the hub, else from your indices.
+    Histories are copied whole and byte for byte, so signatures hold there as here, and so are those of the published
+    packages that they need. What the other hub has is not sent again, and a copy that was interrupted goes on where it
+    ended. With --archives, packages that are not prepared are made without any index too: archives come from the hub,
+    else from your indices.
     """
     from breakbulk.ecosystems.registry import ecosystems
     from breakbulk.hub.mirror import mirror
