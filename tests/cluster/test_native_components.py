@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from breakbulk.cluster.addresses import allot
-from breakbulk.cluster.components import Blueprint, Component, all_components, containerd, coredns, kubelet
+from breakbulk.cluster.components import Blueprint, Component, containerd, coredns, kubelet
+from breakbulk.cluster.everything import all_components
 from breakbulk.cluster.places import NativePlace
 from breakbulk.cluster.programs import Programs
 

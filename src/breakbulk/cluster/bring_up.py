@@ -1,7 +1,7 @@
 """Starts what a native cluster consists of, in order, each as soon as what it needs is ready; or mends what is dead.
 
     etcd ─► kube-apiserver ─┬─► kube-controller-manager, kube-scheduler, coredns
-    containerd of each node ┴─► images ─► kubelet, kube-proxy of each node ─► nodes ready
+    containerd of each node ┴─► images ─► kubelet, kube-proxy, agent of each node ─► nodes ready
 
 What runs stays as it is, so `up` of a healthy cluster changes nothing, and a killed `up` is finished by the next one.
 Counterpart: `taking_down`.
@@ -10,8 +10,9 @@ Counterpart: `taking_down`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,13 +21,16 @@ from breakbulk.cluster import processes
 from breakbulk.cluster.certificates import write_private
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.commands import SEARCH_PATH, run
-from breakbulk.cluster.components import Blueprint, Component, control_plane, node_components
+from breakbulk.cluster.components import Blueprint, Component, control_plane
 from breakbulk.cluster.credentials import issue_credentials
+from breakbulk.cluster.everything import components_of_node
+from breakbulk.cluster.imageless import install_node
 from breakbulk.cluster.images import STUB_NAMES, pause_archive, stub_archive
 from breakbulk.cluster.networks import attach_node, route_between
 from breakbulk.cluster.objects import cluster_objects
 from breakbulk.cluster.probing import Observer
 from breakbulk.errors import ClusterError
+from breakbulk.kubernetes.objects import runtime_classes
 from breakbulk.reporting import Reporter, Task
 
 __all__ = ["BringUp"]
@@ -43,44 +47,43 @@ class BringUp:
     Args:
         plan: What the cluster consists of.
         hierarchies: Control groups of this machine.
-        proxies: Variables that lead to a proxy, for those who speak to the world.
         reporter: Told of each step.
 
     """
 
-    def __init__(
-        self, plan: Blueprint, hierarchies: Hierarchies, *, proxies: Mapping[str, str], reporter: Reporter
-    ) -> None:
+    def __init__(self, plan: Blueprint, hierarchies: Hierarchies, reporter: Reporter) -> None:
         self._plan = plan
         self._hierarchies = hierarchies
-        self._proxies = proxies
         self._reporter = reporter
         self._observer = Observer(plan)
+        self._numbers = range(1, len(plan.nodes) + 1)
 
     def run(self) -> None:
         """Do it; the network of the cluster is there.
 
         Raises:
             ClusterError: `component-failed`, `component-unready`, `node-unready`, `command-failed`.
-            PlatformError: `cgroups-unavailable`.
+            PlatformError: `cgroups-unavailable`, or what `node.installation.install` raises.
             OSError: A file cannot be written.
 
         """
-        plan = self._plan
-        etcd, api, *others = control_plane(plan)
-        nodes = [node_components(plan, number) for number in range(1, len(plan.nodes) + 1)]
-        task = self._reporter.begin(f"cluster {plan.place.name}", total=len(others) + 3 + 4 * len(nodes))
+        etcd, api, *others = control_plane(self._plan)
+        nodes = [components_of_node(self._plan, number) for number in self._numbers]
+        runtimes = [runtime for runtime, *_ in nodes]
+        rest = [*others, *(component for _, *rest in nodes for component in rest)]
+        total = 2 + len(runtimes) + len(rest) + len(nodes) + 1
+        task = self._reporter.begin(f"cluster {self._plan.place.name}", total=total)
         try:
             self._prepare()
-            self._start([etcd, *(runtime for runtime, _, _ in nodes)])
+            self._start([etcd])
+            self._start_runtimes(runtimes)
             self._await([etcd], task)
             self._start([api])
-            self._await([api, *(runtime for runtime, _, _ in nodes)], task)
-            self._apply(cluster_objects())
-            self._start(others)
+            self._await([*runtimes, api], task)
+            self._apply()
             self._import_images()
-            self._start([component for _, *rest in nodes for component in rest])
-            self._await([*others, *(component for _, *rest in nodes for component in rest)], task)
+            self._start(rest)
+            self._await(rest, task)
             self._await_nodes(task)
         finally:
             task.finish()
@@ -93,30 +96,40 @@ class BringUp:
             attach_node(plan.place, plan.addresses, number, name)
         route_between(plan.place, plan.addresses, plan.nodes)
 
+    def _start_runtimes(self, runtimes: Iterable[Component]) -> None:
+        """Start containerd of each node, which knows our runtime from the beginning."""
+        for number, runtime in enumerate(runtimes, 1):
+            if self._process(runtime) is None:
+                _write_files(runtime)
+            if self._plan.agent_variables is not None:
+                install_node(self._plan, number, self._reporter, partial(self._restart, runtime))
+            self._start([runtime])
+
+    def _restart(self, component: Component) -> None:
+        process = self._process(component)
+        if process is not None:
+            processes.stop(process)
+        self._launch(component)
+
     def _start(self, components: Iterable[Component]) -> None:
         for component in components:
             if self._process(component) is None:
+                _write_files(component)
                 self._launch(component)
 
     def _launch(self, component: Component) -> None:
         place = self._plan.place
         group = place.component_group(component.node, component.name)
         self._hierarchies.ensure(group)
-        for path, content in component.files.items():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, content.encode())
+        path = f"{self._plan.programs.directory}:{SEARCH_PATH}"
         processes.launch(
             component.arguments,
             hierarchies=self._hierarchies,
             group=group,
             log=place.log(component.node, component.name),
-            environment=self._environment(component),
-            namespace=place.node(component.node).network_namespace,
+            environment={"HOME": "/root", **component.variables, "PATH": path},
+            namespace=place.node(component.node).network_namespace if component.is_in_namespace else None,
         )
-
-    def _environment(self, component: Component) -> dict[str, str]:
-        path = f"{self._plan.programs.directory}:{SEARCH_PATH}"
-        return {"PATH": path, "HOME": "/root", **(self._proxies if component.needs_proxy else {})}
 
     def _process(self, component: Component) -> int | None:
         group = self._plan.place.component_group(component.node, component.name)
@@ -149,10 +162,12 @@ class BringUp:
     def _await_node(self, name: str) -> None:
         _until(lambda: self._observer.node_status(name).is_ready, lambda: self._node_unready(name))
 
-    def _apply(self, objects: Iterable[Mapping[str, object]]) -> None:
-        listed = msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": list(objects)}).decode()
+    def _apply(self) -> None:
+        classes = [] if self._plan.agent_variables is None else runtime_classes()
+        objects = {"apiVersion": "v1", "kind": "List", "items": [*cluster_objects(), *classes]}
         kubectl = (self._plan.programs["kubectl"], "--kubeconfig", self._plan.place.kubeconfig)
-        run(*kubectl, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
+        options = ("--server-side", "--force-conflicts", "--field-manager=breakbulk")
+        run(*kubectl, "apply", *options, "-f", "-", stdin=msgspec.json.encode(objects).decode())
 
     def _import_images(self) -> None:
         """Give every node the images that no registry has."""
@@ -205,6 +220,12 @@ class BringUp:
             where=str(self._plan.place.log(self._plan.nodes[0], "kube-controller-manager")),
             why=f"the namespace `default` has no service account after {_READY_TIMEOUT_S:g} s",
         )
+
+
+def _write_files(component: Component) -> None:
+    for path, content in component.files.items():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, content.encode())
 
 
 def _until(condition: Callable[[], bool], error: Callable[[], ClusterError]) -> None:

@@ -6,7 +6,7 @@
 The control plane is in the network namespace of the first node, so that it reaches pods and services as they reach it:
 webhooks and aggregated APIs work. Each program listens at the address of its node, where this machine can ask it how it
 is. Options: the reference of each program, https://kubernetes.io/docs/reference/command-line-tools-reference.
-Counterparts: `bring_up` starts these; `credentials` issues what they prove themselves with.
+Counterparts: `bring_up` starts these; `credentials` issues what they prove themselves with; `imageless` adds the agent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ __all__ = [
     "Blueprint",
     "Component",
     "Probe",
-    "all_components",
     "containerd",
     "control_plane",
     "coredns",
@@ -70,7 +69,8 @@ class Component:
         arguments: The program first.
         files: What is written before it starts, by path.
         probe: How one sees that it is ready; none where the node's own condition says so.
-        needs_proxy: Whether it speaks to the world, through a proxy if there is one.
+        variables: Added to its environment.
+        is_in_namespace: Whether its network is the node's, not this machine's.
 
     """
 
@@ -79,7 +79,8 @@ class Component:
     arguments: tuple[str, ...]
     probe: Probe
     files: Mapping[Path, str] = field(default_factory=dict)
-    needs_proxy: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+    is_in_namespace: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,8 @@ class Blueprint:
         name_servers: Addresses that nodes can reach, asked for names that are not the cluster's.
         has_unified_groups: Whether control groups are of version 2.
         restrict_oom_score: Whether this machine keeps even root from shielding a process from the killer.
+        proxies: Variables that lead to a proxy, for those who speak to the world.
+        agent_variables: The environment of whoever wants agents on the nodes; None where nobody does.
 
     """
 
@@ -104,6 +107,8 @@ class Blueprint:
     name_servers: tuple[str, ...] = ()
     has_unified_groups: bool = False
     restrict_oom_score: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    agent_variables: Mapping[str, str] | None = None
 
     @property
     def first(self) -> IPv4Address:
@@ -132,12 +137,6 @@ def control_plane(plan: Blueprint) -> tuple[Component, ...]:
 def node_components(plan: Blueprint, number: int) -> tuple[Component, ...]:
     """Return what runs on node 1, 2, ..., in the order in which it starts."""
     return (containerd(plan, number), kubelet(plan, number), _kube_proxy(plan, number))
-
-
-def all_components(plan: Blueprint) -> tuple[Component, ...]:
-    """Return everything that runs, node by node."""
-    nodes = [node_components(plan, number) for number in range(1, len(plan.nodes) + 1)]
-    return (*control_plane(plan), *(component for node in nodes for component in node))
 
 
 def etcd(plan: Blueprint) -> Component:
@@ -253,7 +252,7 @@ def containerd(plan: Blueprint, number: int) -> Component:
         _arguments(plan, "containerd", {"config": settings}),
         Probe(socket=node.containerd_socket),
         {settings: _containerd_configuration(plan, node, network.parent), network: _pod_network(plan, number)},
-        needs_proxy=True,
+        variables=plan.proxies,
     )
 
 

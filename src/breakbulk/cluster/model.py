@@ -60,6 +60,7 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
         imageless: Whether its nodes run pods that name an environment.
         kubeconfig: Of an existing cluster.
         context: In that file; by default its current one.
+        image: Of the node agent, with which an existing cluster installs its nodes.
 
     """
 
@@ -69,6 +70,7 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
     imageless: bool = True
     kubeconfig: Path | None = None
     context: str | None = None
+    image: str | None = None
 
 
 class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):

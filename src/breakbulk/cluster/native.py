@@ -15,8 +15,9 @@ from breakbulk.cluster.addresses import Addresses, allot, overlapping
 from breakbulk.cluster.bring_up import BringUp
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.commands import check_tools
-from breakbulk.cluster.components import Blueprint, Component, all_components
+from breakbulk.cluster.components import Blueprint, Component
 from breakbulk.cluster.drivers import unknown_cluster
+from breakbulk.cluster.everything import all_components
 from breakbulk.cluster.looking import look
 from breakbulk.cluster.model import ClusterRequest, ClusterStatus, DriverKind, LogSource, check_name, node_names
 from breakbulk.cluster.name_servers import name_servers
@@ -84,7 +85,7 @@ class NativeDriver:
                 machine.keep_kernel()
                 build_network(place, record.addresses)
             plan = self._plan(place, record, hierarchies)
-            BringUp(plan, hierarchies, proxies=self._proxies(record), reporter=reporter).run()
+            BringUp(plan, hierarchies, reporter).run()
             return look(plan, hierarchies)
 
     def status(self, name: str) -> ClusterStatus:
@@ -110,14 +111,20 @@ class NativeDriver:
             take_down(place, hierarchies, reporter)
 
     def log(self, name: str, component: str, node: str | None = None) -> LogSource:
-        """Return the file of a component's log; raise `NotFoundError`, `UsageError` (`component-unknown`)."""
+        """Return the file of a component's log.
+
+        Raises:
+            NotFoundError: `cluster-unknown`.
+            UsageError: `component-unknown`, `component-ambiguous`.
+
+        """
         place, record = self._known(name)
         plan = self._plan(place, record, Hierarchies.of_machine())
         components = all_components(plan)
-        found = next((one for one in components if one.name == component and node in {None, one.node}), None)
-        if found is None:
-            raise _component_unknown(component, node, components)
-        return place.log(found.node, found.name)
+        found = [one for one in components if one.name == component and node in {None, one.node}]
+        if len(found) != 1:
+            raise _no_single_log(component, node, components)
+        return place.log(found[0].node, found[0].name)
 
     def _place(self, name: str) -> NativePlace:
         return NativePlace(check_name(name), cluster_directory(self._settings.state.resolve(), name))
@@ -171,6 +178,8 @@ class NativeDriver:
             name_servers=name_servers(),
             has_unified_groups=hierarchies.is_unified,
             restrict_oom_score=not machine.may_shield(),
+            proxies=self._proxies(record),
+            agent_variables=self._settings.environment if record.imageless else None,
         )
 
     def _proxies(self, record: NativeRecord) -> dict[str, str]:
@@ -223,10 +232,17 @@ def _taken(name: str, networks: list[IPv4Network]) -> ClusterError:
     )
 
 
-def _component_unknown(component: str, node: str | None, components: Iterable[Component]) -> UsageError:
-    known = dict.fromkeys(f"{one.name} ({one.node})" for one in components)
+def _no_single_log(component: str, node: str | None, components: Iterable[Component]) -> UsageError:
+    nodes = [one.node for one in components if one.name == component]
+    if nodes and node is None:
+        return UsageError(
+            f"several nodes run {component}",
+            identifier="component-ambiguous",
+            hint=f"name the node: {', '.join(nodes)}",
+        )
+    known = ", ".join(dict.fromkeys(one.name for one in components))
     return UsageError(
         f"there is no component {component!r}" + (f" on {node}" if node else ""),
         identifier="component-unknown",
-        hint=f"take one of {', '.join(known)}",
+        hint=f"it runs on {', '.join(nodes)}" if nodes else f"take one of {known}",
     )

@@ -1,0 +1,77 @@
+"""What makes a node of a native cluster run pods without images: the runtime, and the agent beside kubelet.
+
+The same code as on any other node (`node.installation`) does it; only paths differ, as a machine holds several nodes
+here. The agent is a process of the node, in its control groups, but in this machine's network: it reaches whatever hub
+this machine reaches, one on the loopback interface too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from breakbulk.cluster.components import Blueprint, Component, Probe
+from breakbulk.node.installation import Program, install
+from breakbulk.node.place import NodePlace
+from breakbulk.node.units import agent_arguments
+from breakbulk.reporting import Reporter
+
+__all__ = ["agent", "agent_variables", "install_node", "node_place"]
+
+_METRICS_PORT = 9464
+"""Of the first node; those of the others follow."""
+
+
+def node_place(plan: Blueprint, number: int) -> NodePlace:
+    """Return where everything of node 1, 2, ... is."""
+    node = plan.directories(number)
+    return NodePlace(
+        name=node.name,
+        state=node.breakbulk,
+        store=node.breakbulk / "store",
+        run=node.runtime / "breakbulk",
+        runtime=node.breakbulk / "breakbulk-runtime",
+        runc=plan.programs["runc"],
+        containerd_config=node.containerd_configuration,
+        containerd=plan.programs["containerd"],
+        containerd_socket=node.containerd_socket,
+    )
+
+
+def install_node(plan: Blueprint, number: int, reporter: Reporter, restart: Callable[[], None]) -> None:
+    """Have containerd of a node know our runtime; it is restarted only if it runs and did not know it.
+
+    Raises:
+        PlatformError: As `node.installation.install`.
+
+    """
+    node = plan.directories(number)
+    node.containerd_drop_ins.mkdir(mode=0o700, parents=True, exist_ok=True)
+    install(node_place(plan, number), reporter, restart=restart)
+
+
+def agent(plan: Blueprint, number: int) -> Component:
+    """Return the agent of a node; kubelet's own rights reach what concerns this node and no more."""
+    place, program = node_place(plan, number), Program.running()
+    metrics = f"{plan.addresses.gateway}:{_METRICS_PORT + number - 1}"
+    return Component(
+        "breakbulk-agent",
+        place.name,
+        (
+            *(program.python, "-m", "breakbulk", "node", "agent"),
+            *agent_arguments(place),
+            *("--kubeconfig", str(plan.kubeconfig(place.name)), "--metrics", metrics),
+        ),
+        Probe(url=f"http://{metrics}/readyz"),
+        is_in_namespace=False,
+        variables={**(plan.agent_variables or {}), **agent_variables(plan, number)},
+    )
+
+
+def agent_variables(plan: Blueprint, number: int) -> Mapping[str, str]:
+    """Return the settings of an agent that are not its caller's."""
+    place = node_place(plan, number)
+    return {
+        "BREAKBULK_STORE": str(place.store),
+        "BREAKBULK_CACHE": str(place.state / "cache"),
+        "PYTHONPATH": Program.running().source,
+    }

@@ -1,0 +1,287 @@
+"""Native clusters, on real control planes and nodes: they work, heal, share the machine, and leave nothing."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from machine_snapshot import kernel_settings, snapshot
+from running_cluster import RunningCluster, bring_up, pause_pod, python
+
+from breakbulk.cluster.cgroups import Hierarchies
+from breakbulk.cluster.drivers import driver
+from breakbulk.cluster.places import NativePlace
+from breakbulk.cluster.records import cluster_directory
+from breakbulk.errors import ClusterError, NotFoundError, UsageError
+from breakbulk.images.minimal import program_archive
+from breakbulk.reporting import SILENT
+from breakbulk.settings import Settings
+from breakbulk.store import linux
+
+pytestmark = pytest.mark.cluster
+
+NAME_SERVER_IMAGE = "docker.io/breakbulk-tests/coredns:1"
+
+
+def place(cluster: RunningCluster) -> NativePlace:
+    return NativePlace(cluster.name, cluster_directory(cluster.settings.state.resolve(), cluster.name))
+
+
+def processes(cluster: RunningCluster) -> dict[tuple[str | None, str], int | None]:
+    return {(one.node, one.name): one.pid for one in cluster.status().components}
+
+
+def query(server: str, name: str, *, inside: Path) -> list[str]:
+    """Ask a name server for addresses of a name, from inside of a network namespace; RFC 1035."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
+    question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        with inside.open() as namespace:
+            linux.setns(namespace.fileno(), linux.CLONE_NEWNET)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(2)
+            client.connect((server, 53))
+            client.send(question)
+            answers.append(client.recv(4096))
+
+    thread = threading.Thread(target=lambda: _quietly(ask))
+    thread.start()
+    thread.join()
+    if not answers:
+        return []
+    count = struct.unpack(">H", answers[0][6:8])[0]
+    return [socket.inet_ntoa(answers[0][-4:])] if count else []
+
+
+def _quietly(function: object) -> None:
+    try:
+        function()  # type: ignore[operator]
+    except OSError:
+        return
+
+
+def test_all_nodes_are_ready_and_have_an_address(cluster: RunningCluster) -> None:
+    status = cluster.status()
+    assert status.is_healthy
+    assert [node.name for node in status.nodes] == [f"{cluster.name}-1", f"{cluster.name}-2"]
+    assert all(node.is_ready and node.address for node in status.nodes)
+    assert status.kubernetes
+    assert status.kubernetes in cluster.kubectl("version")
+    assert {node.version for node in status.nodes} == {status.kubernetes}
+
+
+def test_only_root_can_read_what_gives_every_permission(cluster: RunningCluster) -> None:
+    assert cluster.kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert place(cluster).directory.stat().st_mode & 0o777 == 0o700
+    for path in place(cluster).certificates.rglob("*.key"):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pod_of_an_image_runs_on_every_node(cluster: RunningCluster) -> None:
+    names = [f"plain-{number}" for number in (1, 2)]
+    for number, name in enumerate(names, 1):
+        cluster.apply(pause_pod(name, f"{cluster.name}-{number}"))
+    addresses = [cluster.wait_for_phase(name)["status"]["podIP"] for name in names]
+    assert len(set(addresses)) == 2
+    for address in addresses:
+        subprocess.run(["ping", "-c", "1", "-W", "5", address], check=True, capture_output=True)
+    cluster.kubectl("delete", "pod", *names)
+
+
+@pytest.fixture(scope="module")
+def name_server(cluster: RunningCluster) -> Iterator[RunningCluster]:
+    """A program in a pod of the second node, behind a service: CoreDNS once more, as it needs nothing but itself."""
+    archive = place(cluster).directory / "coredns.tar"
+    program = (cluster.programs / "coredns").read_bytes()
+    program_archive(archive, NAME_SERVER_IMAGE, {"amd64": program, "arm64": program}, file="coredns", user="0:0")
+    node = place(cluster).node(f"{cluster.name}-2")
+    ctr = [cluster.programs / "ctr", "--address", node.containerd_socket, "-n", "k8s.io"]
+    subprocess.run([*ctr, "images", "import", "--local", archive], check=True, capture_output=True)
+    pod = pause_pod("names", node.name)
+    pod["spec"]["containers"][0]["image"] = NAME_SERVER_IMAGE
+    ports = [{"port": 53, "protocol": "UDP"}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "names"}}
+    cluster.apply(pod, {**service, "spec": {"selector": {"app": "names"}, "ports": ports}})
+    cluster.wait_for_phase("names")
+    yield cluster
+    cluster.kubectl("delete", "pod,service", "names")
+
+
+def test_a_service_is_found_by_its_name_and_answers_on_every_node(name_server: RunningCluster) -> None:
+    address = name_server.get("service", "names")["spec"]["clusterIP"]
+    control = next(node.address for node in name_server.status().nodes)
+    assert control
+    for number in (1, 2):
+        inside = place(name_server).node(f"{name_server.name}-{number}").network_namespace
+        found = name_server.wait_for(lambda at=inside: query(control, "names.default.svc.cluster.local", inside=at))  # type: ignore[misc]
+        assert found == [address]
+        # The whoami plugin of CoreDNS without configuration answers with nothing but additional records.
+        name_server.wait_for(lambda at=inside: _answers(address, inside=at), what="an answer of the service")  # type: ignore[misc]
+
+
+def _answers(server: str, *, inside: Path) -> bool:
+    got: list[bool] = []
+
+    def ask() -> None:
+        with inside.open() as namespace:
+            linux.setns(namespace.fileno(), linux.CLONE_NEWNET)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(2)
+            client.connect((server, 53))
+            client.send(struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + b"\x01a\0" + struct.pack(">HH", 1, 1))
+            got.append(len(client.recv(4096)) > 12)
+
+    thread = threading.Thread(target=lambda: _quietly(ask))
+    thread.start()
+    thread.join()
+    return bool(got)
+
+
+def test_logs_and_exec_reach_a_pod_of_another_node(name_server: RunningCluster) -> None:
+    assert "CoreDNS-" in name_server.wait_for(lambda: name_server.kubectl("logs", "names"))
+    assert "CoreDNS-" in name_server.kubectl("exec", "names", "--", "/coredns", "-version")
+
+
+def test_up_of_a_healthy_cluster_starts_nothing(cluster: RunningCluster) -> None:
+    before = processes(cluster)
+    bring_up(cluster.settings, cluster.name)
+    assert processes(cluster) == before
+
+
+def test_whatever_was_killed_is_started_again_and_nothing_else(cluster: RunningCluster) -> None:
+    cluster.apply(pause_pod("survivor", f"{cluster.name}-2"))
+    pod = cluster.wait_for_phase("survivor")
+    first, *_ = components = cluster.status().components
+    for victim in (one for one in components if one.node == first.node or one.name == "containerd"):
+        before = processes(cluster)
+        assert victim.pid
+        current = before[victim.node, victim.name]
+        assert current
+        os.kill(current, signal.SIGKILL)
+        cluster.wait_for(lambda: cluster.status().state == "degraded", what=f"{victim.name} seen to be dead")  # type: ignore[misc]
+        bring_up(cluster.settings, cluster.name)
+        changed = {key for key, process in processes(cluster).items() if process != before[key]}
+        assert changed == {(victim.node, victim.name)}
+    after = cluster.wait_for_phase("survivor")
+    assert after["status"]["containerStatuses"] == pod["status"]["containerStatuses"]
+    cluster.kubectl("delete", "pod", "survivor")
+
+
+def test_all_of_it_killed_at_once_comes_back_with_its_pods(cluster: RunningCluster) -> None:
+    cluster.apply(pause_pod("returning", f"{cluster.name}-1"))
+    cluster.wait_for_phase("returning")
+    for process in processes(cluster).values():
+        assert process
+        os.kill(process, signal.SIGKILL)
+    cluster.wait_for(lambda: cluster.status().state == "stopped")
+    bring_up(cluster.settings, cluster.name)
+    assert cluster.wait_for_phase("returning")["status"]["containerStatuses"][0]["restartCount"] == 0
+    cluster.kubectl("delete", "pod", "returning")
+
+
+def test_logs_of_components_are_files(cluster: RunningCluster) -> None:
+    keeper = driver("native", cluster.settings)
+    log = keeper.log(cluster.name, "kubelet", f"{cluster.name}-2")
+    assert isinstance(log, Path)
+    assert log.stat().st_size
+    with pytest.raises(UsageError, match=f"{cluster.name}-1, {cluster.name}-2"):
+        keeper.log(cluster.name, "kubelet")
+    with pytest.raises(UsageError, match="there is no component 'scheduler'"):
+        keeper.log(cluster.name, "scheduler")
+
+
+def test_a_cluster_is_not_made_into_another_one(cluster: RunningCluster) -> None:
+    with pytest.raises(ClusterError) as raised:
+        bring_up(cluster.settings, cluster.name, nodes=1)
+    assert raised.value.reference == "cluster-differs"
+    with pytest.raises(ClusterError) as raised:
+        bring_up(cluster.settings, cluster.name, kubernetes="1.1")
+    assert raised.value.reference == "kubernetes-missing"
+
+
+def test_a_second_cluster_comes_grows_and_goes_beside_the_first(cluster: RunningCluster) -> None:
+    name = f"u{os.getpid():x}"
+    before = snapshot(name)
+    second = bring_up(cluster.settings, name)
+    assert len(second.status().nodes) == 1
+    second = bring_up(cluster.settings, name, nodes=2)
+    memory = {"name": "memory", "emptyDir": {"medium": "Memory"}}
+    second.apply(pause_pod("plain", f"{name}-2", volumes=[memory]))
+    second.wait_for_phase("plain")
+    assert second.status().server != cluster.status().server
+    assert all(
+        snapshot(name)[what] for what in ("processes", "mounts", "interfaces", "control groups", "routes", "rules")
+    )
+    driver("native", cluster.settings).down(name, SILENT)
+    assert snapshot(name) == before
+    assert not cluster_directory(cluster.settings.state, name).exists()
+    assert cluster.status().is_healthy
+    assert kernel_settings()["net/ipv4/ip_forward"] == "1"
+    with pytest.raises(NotFoundError):
+        driver("native", cluster.settings).down(name, SILENT)
+
+
+REACHED = {
+    "it is written down": lambda place: (place.directory / "cluster.json").exists(),
+    "the nodes have networks": lambda place: place.node(f"{place.name}-1").network_namespace.is_mount(),
+    "etcd runs": lambda place: _members(place, "etcd"),
+    "the API server runs": lambda place: _members(place, "kube-apiserver"),
+    "kubelet runs": lambda place: _members(place, "kubelet"),
+}
+
+
+def _members(place: NativePlace, component: str) -> bool:
+    group = place.component_group(f"{place.name}-1", component)
+    return bool(Hierarchies.of_machine().processes(group))
+
+
+@pytest.mark.parametrize("reached", REACHED)
+def test_an_up_that_was_killed_is_taken_down_without_a_trace(clusters: Settings, reached: str) -> None:
+    name = f"k{os.getpid():x}"
+    before = snapshot(name)
+    _kill_when(
+        REACHED[reached], python("-m", "breakbulk", "cluster", "up", "--name", name, settings=clusters), name, clusters
+    )
+    driver("native", clusters).down(name, SILENT)
+    assert snapshot(name) == before
+
+
+def test_an_up_that_was_killed_is_finished_by_the_next_and_a_down_too(clusters: Settings) -> None:
+    name = f"l{os.getpid():x}"
+    before = snapshot(name)
+    up = python("-m", "breakbulk", "cluster", "up", "--name", name, settings=clusters)
+    _kill_when(REACHED["the API server runs"], up, name, clusters)
+    bring_up(clusters, name)
+    down = python("-m", "breakbulk", "cluster", "down", "--name", name, settings=clusters)
+    _kill_when(lambda place: not _members(place, "kubelet"), down, name, clusters)
+    driver("native", clusters).down(name, SILENT)
+    assert snapshot(name) == before
+
+
+def _kill_when(
+    reached: Callable[[NativePlace], bool], process: subprocess.Popen[bytes], name: str, clusters: Settings
+) -> None:
+    """Kill a command as soon as it has come somewhere."""
+    place = NativePlace(name, cluster_directory(clusters.state.resolve(), name))
+    while not reached(place):
+        assert process.poll() is None, (process.communicate()[0] or b"").decode()
+    process.kill()
+    process.communicate()
+
+
+def test_a_cluster_of_the_same_name_elsewhere_is_left_alone(cluster: RunningCluster, tmp_path: Path) -> None:
+    elsewhere = replace(cluster.settings, store=tmp_path)
+    with pytest.raises(ClusterError) as raised:
+        bring_up(elsewhere, cluster.name)
+    assert raised.value.reference == "cluster-elsewhere"
+    with pytest.raises(ClusterError, match=str(cluster.settings.store)):
+        driver("native", elsewhere).down(cluster.name, SILENT)
+    assert cluster.status().is_healthy
