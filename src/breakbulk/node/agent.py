@@ -28,7 +28,7 @@ from breakbulk.node.children import run_child
 from breakbulk.node.cluster import Cluster, PodEvent
 from breakbulk.node.flights import Flights
 from breakbulk.node.metrics import Metrics
-from breakbulk.node.orders import Progress, Realise
+from breakbulk.node.orders import Progress, Realise, packed
 from breakbulk.node.pinning import Target, hold, let_go, sweep
 from breakbulk.node.pods import Pod
 from breakbulk.node.queue import Queue, State
@@ -48,6 +48,8 @@ _RESOLUTIONS = 8
 _DISK_THREADS = 4
 _GRACE_S = 60.0  # kubelet asks again some seconds after a handler gave up
 _LEARN_S = 2.0
+_PAST_MAX = 500
+"""Uids of pods that have gone, for whose containers a handler may still ask."""
 _REALISING = "breakbulk.node.realising"
 Result = TypeVar("Result")
 
@@ -75,6 +77,7 @@ class Agent:
         self._disk = ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk")
         self._begun_s = time.time()
         self._works: dict[str, Work] = {}
+        self._past: dict[str, None] = {}
         self._users: defaultdict[Target, set[str]] = defaultdict(set)
         self._pinning: defaultdict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._estimates: dict[str, Estimate] = {}
@@ -122,6 +125,8 @@ class Agent:
 
         """
         references = asked.references()
+        if asked.uid in self._past:
+            raise _ending()
         work = self._works.get(asked.uid) or self._adopt(asked)
         work.askers += 1
         try:
@@ -202,10 +207,13 @@ class Agent:
         for flights in (self._resolutions, self._realisations):
             flights.forget(work.pod.uid)
         if not work.ready:
-            work.invalid = NotFoundError("the pod is being deleted", identifier="pod-ending")
+            work.invalid = _ending()
         work.changed()
 
     def _gone(self, uid: str) -> None:
+        self._past[uid] = None
+        while len(self._past) > _PAST_MAX:
+            del self._past[next(iter(self._past))]
         work = self._works.pop(uid, None)
         if work is None:
             return
@@ -364,7 +372,7 @@ class Agent:
 
     async def _realise(self, key: str) -> MountPlan:
         environment, _, digest = key.partition("@sha256:")
-        order = Realise(reference=key, state=self._state, settings=self._options.settings)
+        order = Realise(reference=key, state=self._state, settings=packed(self._options.settings))
         begun_s = asyncio.get_running_loop().time()
         self._estimates[key] = estimate = Estimate(begun_s)
         try:
@@ -456,6 +464,10 @@ class Agent:
         self._metrics.pods.labels("ready").set(ready)
         self._metrics.pods.labels("waiting").set(len(self._works) - ready)
         self._metrics.synced.set(self.synced)
+
+
+def _ending() -> NotFoundError:
+    return NotFoundError("the pod is being deleted, or has run to its end", identifier="pod-ending")
 
 
 def _vanished(key: str) -> StoreError:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from breakbulk.node.orders import Collect, answering
+from breakbulk.node.orders import Collect, answering, unpacked
 from breakbulk.node.pinning import Target, is_pinned, present, root_of
 from breakbulk.node.pressure import history_needed
 from breakbulk.node.records import plan_path
@@ -28,7 +28,7 @@ __all__ = ["collected"]
 
 def collected(order: Collect) -> dict[str, Any]:
     """Do what an order says; return what was removed and why nothing was. Raises `StoreError`."""
-    layout = Layout(order.settings.store)
+    layout = Layout(unpacked(order.settings).store)
     try:
         history = history_needed(_used(layout), since_s=time.time() - order.recent_s, least=order.history)
         first = _collect(layout, order.state, history, order.free_bytes)

@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from breakbulk.errors import BreakbulkError
 from breakbulk.settings import Settings
 from breakbulk.store import linux
 
-__all__ = ["Collect", "Note", "Outcome", "Progress", "Realise", "answering", "encode", "say"]
+__all__ = ["Collect", "Note", "Outcome", "Progress", "Realise", "answering", "encode", "packed", "say", "unpacked"]
 
 
 class Realise(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class Realise(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reference: Pinned to a digest.
         state: Where plans are.
-        settings: Of the agent.
+        settings: Of the agent (`packed`).
         pinned: Whether collections spare it until the agent takes that back.
         parent: Process id of the agent.
 
@@ -38,7 +39,7 @@ class Realise(msgspec.Struct, frozen=True, kw_only=True):
 
     reference: str
     state: str
-    settings: Settings
+    settings: dict[str, Any]
     pinned: bool = True
     parent: int = 0
 
@@ -48,7 +49,7 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         state: Where plans are.
-        settings: Of the agent.
+        settings: Of the agent (`packed`).
         free_bytes: Remove no more than it takes to free so many, if that can be.
         history: How many digests of each environment are kept in any case.
         recent_s: Digests that were used within so many seconds are kept, unless that frees too little.
@@ -57,7 +58,7 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     state: str
-    settings: Settings
+    settings: dict[str, Any]
     free_bytes: int
     history: int
     recent_s: float
@@ -90,7 +91,20 @@ Order = TypeVar("Order", Realise, Collect)
 
 def encode(order: Realise | Collect) -> bytes:
     """Return the bytes of an order."""
-    return msgspec.json.encode(order, enc_hook=str)
+    return msgspec.json.encode(order)
+
+
+def packed(settings: Settings) -> dict[str, Any]:
+    """Return settings as they travel."""
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def unpacked(values: Mapping[str, Any]) -> Settings:
+    """Return settings that have travelled; of what this version does not know, nothing."""
+    known: dict[str, Any] = {each.name: values[each.name] for each in fields(Settings) if each.name in values}
+    paths = {each.name: Path(known[each.name]) for each in fields(Settings) if each.type == "Path"}
+    return Settings(**known | paths)
 
 
 def say(line: Progress | Note | Outcome) -> None:
@@ -102,7 +116,7 @@ def say(line: Progress | Note | Outcome) -> None:
 def answering(kind: type[Order], work: Callable[[Order], Mapping[str, Any]]) -> None:
     """Read an order from standard input, do it, and say what came of it. Ends with whoever gave it."""
     linux.set_parent_death_signal(signal.SIGKILL)
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=kind, dec_hook=_decoded)
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=kind)
     if os.getppid() != order.parent:
         return
     try:
@@ -113,7 +127,3 @@ def answering(kind: type[Order], work: Callable[[Order], Mapping[str, Any]]) -> 
         traceback.print_exc()
         outcome = Outcome(error=BreakbulkError("this should not happen", why=repr(error)).as_dict())
     say(outcome)
-
-
-def _decoded(kind: type, value: Any) -> Any:
-    return Path(value) if kind is Path else value

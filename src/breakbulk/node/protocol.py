@@ -23,7 +23,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["LINE_MAX", "ask", "peer_is_root", "socket_path"]
+__all__ = ["FORMAT", "LINE_MAX", "ask", "peer_is_root", "socket_path"]
 
 FORMAT = 1
 LINE_MAX = 1 << 20

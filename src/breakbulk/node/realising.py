@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from breakbulk.hub.names import parse_reference
 from breakbulk.library.remote import RemoteEnvironment
-from breakbulk.node.orders import Note, Progress, Realise, answering, say
+from breakbulk.node.orders import Note, Progress, Realise, answering, say, unpacked
 from breakbulk.node.pinning import Target, pin_name
 from breakbulk.node.planning import plan_of
 from breakbulk.store.faults import store_fault
@@ -36,13 +36,14 @@ _SAY_EVERY_S = 0.2
 
 def realised(order: Realise, reporter: Reporter) -> tuple[MountPlan, Realised]:
     """Make an environment present and write its plan; raises what resolving and realising raise, `StoreError`."""
-    remote = RemoteEnvironment(parse_reference(order.reference), order.settings, reporter)
+    settings = unpacked(order.settings)
+    remote = RemoteEnvironment(parse_reference(order.reference), settings, reporter)
     made = remote.realise()
     passed("node-realised")
     plan = plan_of(remote.recorded.change, remote.manifest, made.lowers)
     try:
         if order.pinned:
-            pin(Layout(order.settings.store), pin_name(Target(plan.environment, plan.digest)), remote.lock)
+            pin(Layout(settings.store), pin_name(Target(plan.environment, plan.digest)), remote.lock)
             passed("node-pinned")
         os.makedirs(f"{order.state}/plans", mode=0o700, exist_ok=True)
         plan.write(order.state)
