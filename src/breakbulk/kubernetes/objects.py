@@ -74,7 +74,7 @@ class AgentDaemon(msgspec.Struct, frozen=True, kw_only=True):
         "SETUID",
         "SYS_ADMIN",
     )
-    node_selector: Mapping[str, str] = {"kubernetes.io/os": "linux"}
+    node_selector: Mapping[str, str] = msgspec.field(default_factory=lambda: {"kubernetes.io/os": "linux"})
     memory: str = "2Gi"
     namespace: str = NAMESPACE
 
