@@ -1,10 +1,10 @@
 """A hub that remembers on this machine what it has said of environments, so that what ran here runs without it.
 
-What is named by a digest (locks, manifests, lists of prepared packages) never changes, so it is asked for once. What a
-generation is, is asked each time, and answered from memory only when the hub cannot be reached and the reference means
-the same for ever (`owner/name:3`, `owner/name@sha256:...`). A name alone means what is live *now*: without the hub
-nobody knows, and to run what was live once would undo a rollback unnoticed, so that is an error which names the
-generations that are known here.
+What is named by a digest never changes, so it is asked for once: locks, manifests, lists of prepared packages, and what
+`owner/name@sha256:...` is, so that a hub which cannot be reached costs no wait. What a generation is (`owner/name:3`)
+is asked each time, and answered from memory only when the hub cannot be reached. A name alone means what is live *now*:
+without the hub nobody knows, and to run what was live once would undo a rollback unnoticed, so that is an error which
+names the generations that are known here.
 
 Everything below `hub/` in the cache can be removed at any time. Trust is decided above (`trust`), of what is remembered
 as of what is fetched.
@@ -50,16 +50,20 @@ class RememberingHub(Hub):
         return data
 
     def resolve(self, reference: Reference) -> Recorded:
-        """Return what `reference` means, as `Hub.resolve`; from memory when the hub cannot be reached.
+        """Return what `reference` means, as `Hub.resolve`; from memory by its digest, or without the hub.
 
         Raises:
             NetworkError: As the backend; with what is known here when `reference` is a name alone.
 
         """
+        if reference.digest is not None and (known := self._recalled(reference)):
+            return known
         try:
             recorded = super().resolve(reference)
         except NetworkError as error:
-            return self._recalled(reference, error)
+            if reference.pinned and (known := self._recalled(reference)):
+                return known
+            raise _unreachable(reference, list(self._known(reference.environment)), error) from error
         self._remember(recorded)
         return recorded
 
@@ -68,12 +72,10 @@ class RememberingHub(Hub):
         path = self._changes / change.environment / f"{change.generation}-{change.number}"
         _keep(path, msgspec.json.encode(recorded.envelope))
 
-    def _recalled(self, reference: Reference, error: NetworkError) -> Recorded:
-        known = sorted(self._known(reference.environment), key=lambda recorded: recorded.change.generation)
-        for recorded in known:
-            if reference.pinned and _means(reference, recorded):
-                return recorded
-        raise _unreachable(reference, known, error) from error
+    def _recalled(self, reference: Reference) -> Recorded | None:
+        """Return the newest change that is known here of what the reference means."""
+        fitting = (recorded for recorded in self._known(reference.environment) if _means(reference, recorded))
+        return max(fitting, key=lambda recorded: recorded.change.number, default=None)
 
     def _known(self, environment: str) -> Iterator[Recorded]:
         """Yield the changes remembered of an environment; what is damaged counts as forgotten."""
@@ -92,7 +94,7 @@ def _means(reference: Reference, recorded: Recorded) -> bool:
 def _unreachable(reference: Reference, known: list[Recorded], error: NetworkError) -> NetworkError:
     if not known:
         return error
-    newest = known[-1].change
+    newest = max((each.change for each in known), key=lambda change: change.generation)
     return NetworkError(
         f"the hub cannot say which generation of {reference.environment} is live"
         if not reference.pinned
