@@ -88,6 +88,12 @@ def test_what_cannot_be_done_is_named(
     assert outcome.document["hint"]
 
 
+def test_a_name_that_cannot_be_is_told_before_anything_is_looked_for(call: Call, project: Path) -> None:
+    refused = call("push", "Kim/Lab", "--json")
+    assert (refused.code, refused.document["error"]) == (2, "reference-invalid")
+    assert call("push", "kim/lab", "--json").document["error"] == "manifest-not-found"
+
+
 def test_what_shows_an_environment_shows_one_of_a_hub(
     call: Call, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,8 +47,10 @@ def command(
     It is locked and realised first. What the hub lacks is sent, and nothing else: the lock, your own sources, and the
     packages unpacked and compiled for this machine's system. Others run it by its name, without building anything.
     """
+    from breakbulk.hub.names import parse_reference
     from breakbulk.library.publishing import publish
 
+    named = parse_reference(name) if name is not None else None
     signer = chosen_signer(invocation, sign, no_sign=no_sign)
     refuse_unsigned(invocation, signer)
     environment = invocation.environment()
@@ -56,7 +58,7 @@ def command(
         from breakbulk.manifest.composition import refuse_overrides
 
         refuse_overrides(environment.composed)
-    reference = _reference(environment, name)
+    reference = named or _known(environment)
     pushed = publish(environment, reference, authorship(invocation, message), sign=signer, force=force)
     if message and not pushed.new:
         invocation.note("nothing is new, so the message was not recorded (--force pushes all the same)")
@@ -65,19 +67,20 @@ def command(
     invocation.suggest(f"breakbulk run -e {reference.environment} -- COMMAND")
 
 
-def _reference(environment: Environment, name: str | None) -> Reference:
+def _known(environment: Environment) -> Reference:
+    """Return where the environment was pushed or pulled before."""
     from breakbulk.hub.names import parse_reference
     from breakbulk.library.upstream import read_upstream
 
     known = read_upstream(environment.directory)
-    if name is None and known is None:
+    if known is None:
         raise UsageError(
             "this environment has no name on a hub yet",
             identifier="push-unnamed",
             where=str(environment.directory),
             hint="breakbulk push OWNER/NAME",
         )
-    return parse_reference(name or (known.environment if known else ""))
+    return parse_reference(known.environment)
 
 
 def _note_other_systems(invocation: Invocation, pushed: Pushed) -> None:
