@@ -36,7 +36,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Build": ("build", "publish"),
     "Hub": ("push", "pull", "history", "show", "switch", "rollback", "key", "verify", "hub"),
     "Move": ("import", "export"),
-    "Kubernetes": ("cluster", "node"),
+    "Kubernetes": ("cluster", "node", "doctor"),
     "Your shell": ("completion",),
 }
 """The commands by the headings of `--help`; each is `command` of the module of its name in `commands`."""

@@ -93,6 +93,7 @@ class _Pod:
         return (
             self.is_true("PodReadyToStartContainers")
             or self.phase in {"Running", "Succeeded"}
+            or self.status.get("reason") == "Evicted"
             or any(status.get("containerID") for status in self.statuses)
         )
 
@@ -183,8 +184,8 @@ def _of_labels(pod: _Pod, cause: Cause) -> Cause:
         identifier="node-not-prepared",
         what=f"no node is prepared for environments: none has the label {_READY_LABEL}=true",
         why=cause.why,
-        fix="`breakbulk node install` on a node: its agent sets the label once it is ready; `breakbulk node doctor` there "
-        "says what is missing",
+        fix="`breakbulk node install` on a node: its agent sets the label once it is ready; "
+        "`breakbulk node doctor` there says what is missing",
     )
 
 

@@ -1,8 +1,8 @@
 """Fetch everything that says why a pod is not running: the half of `explain pod` that asks the cluster.
 
-Only reads. Whatever the user may not read is left out and named in `Facts.unread`; an explanation of half of the facts
-is better than none. Where there is no pod of a name, its controller is looked for, as a pod that admission refuses never
-exists: a Deployment's name is enough. Counterpart: `explaining`, which thinks about it.
+Only reads. Whatever the user may not read is left out and named in `Facts.unread`: half an explanation is better than
+none. Where there is no pod of a name, its controller is looked for, as a pod that admission refuses never exists: a
+Deployment's name is enough. Counterpart: `explaining`, which thinks about it.
 """
 
 from __future__ import annotations

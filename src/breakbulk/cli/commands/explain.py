@@ -1,9 +1,10 @@
-"""`breakbulk explain`: where a key of the manifest comes from, and why a package is in the environment."""
+"""`breakbulk explain`: where a key of the manifest comes from, why a package is in the environment, why a pod waits."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +13,9 @@ import msgspec
 from breakbulk.cli import completing
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
+from breakbulk.cli.kubeconfig_options import kubeconfig_options
 from breakbulk.cli.rendering import Style, columns, human_size
-from breakbulk.errors import NotFoundError
+from breakbulk.errors import NotFoundError, UsageError
 from breakbulk.manifest.explaining import Explained, Source, explain_keys
 from breakbulk.manifest.merging import CURRENT
 
@@ -31,15 +33,24 @@ _ROOTS = {"base": "every environment has it", "python": "every environment with 
     ("breakbulk explain", "List every key of the composed manifest, and which manifest wrote it."),
     ("breakbulk explain vars.PORT", "Show who set PORT, in which line, and what that replaced."),
     ("breakbulk explain libssl3", "Show who needs libssl3, from what the manifest asks for down to it."),
+    ("breakbulk explain pod tickets/web", "Show why the pods of web in the namespace tickets do not run, and the fix."),
 )
-@click.argument("name", required=False, metavar="[KEY|PACKAGE]", shell_complete=completing.explainable_names)
-def command(invocation: Invocation, name: str | None) -> None:
-    """Show where a key of the manifest comes from, or why a package is in the environment.
+@click.argument("name", required=False, metavar="[KEY|PACKAGE|pod]", shell_complete=completing.explainable_names)
+@click.argument("pod", required=False, metavar="[[NAMESPACE/]NAME]")
+@kubeconfig_options
+def command(
+    invocation: Invocation, name: str | None, pod: str | None, kubeconfig: Path | None, context: str | None
+) -> None:
+    """Show where a key of the manifest comes from, why a package is in the environment, or why a pod does not run.
 
     A manifest that includes others is composed of them. KEY is written as in the manifest: install.jq, vars.PORT,
     hook.on-activate, or a whole table. Of a PACKAGE, for each install that needs it, directly or not, the shortest way
-    is shown.
+    is shown. Of a pod, or of the Deployment, StatefulSet, DaemonSet or Job that makes it, every step from admission to
+    readiness is shown, and of the first that fails the cause and the fix.
     """
+    if pod is not None or kubeconfig or context:
+        _explain_pod(invocation, name, pod, kubeconfig, context)
+        return
     from breakbulk.library import Environment
 
     environment = invocation.runnable()
@@ -52,6 +63,19 @@ def command(invocation: Invocation, name: str | None) -> None:
         invocation.show(document, lambda: _table(keys, invocation.style))
     else:
         invocation.show(document, lambda: _key_text(keys[0], invocation.style))
+
+
+def _explain_pod(
+    invocation: Invocation, word: str | None, pod: str | None, kubeconfig: Path | None, context: str | None
+) -> None:
+    if word != "pod" or not pod:
+        raise UsageError(
+            "explain takes one KEY or PACKAGE, or the word `pod` and a name",
+            hint="breakbulk explain pod NAMESPACE/NAME",
+        )
+    from breakbulk.cli.pods import explain_pod
+
+    explain_pod(invocation, pod, kubeconfig=kubeconfig, context=context)
 
 
 def _explain_package(invocation: Invocation, environment: Runnable, name: str) -> None:
