@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +11,12 @@ import click
 from breakbulk.cli import references
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
+from breakbulk.cli.quantities import Size, Span
 from breakbulk.cli.rendering import columns, count, human_age, human_size
 from breakbulk.errors import IntegrityError, NotFoundError
 
 if TYPE_CHECKING:
+    from breakbulk.store.caches import CachesCleared
     from breakbulk.store.collection import Collected
     from breakbulk.store.layout import Layout
     from breakbulk.store.roots import Root
@@ -22,21 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _SHOWN = 20  # differences of one package
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?i?)b?", re.IGNORECASE)
-
-
-class _Size(click.ParamType[int]):
-    """A size such as 5G, in bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = _SIZE.fullmatch(str(value))
-        if match is None or match["unit"].lower() not in _UNITS:
-            self.fail(f"{value!r} is no size; write 500M or 5G", param, ctx)
-        return int(float(match["number"]) * _UNITS[match["unit"].lower()])
 
 
 @declare(
@@ -44,20 +32,34 @@ class _Size(click.ParamType[int]):
     ("breakbulk store gc --dry-run", "Show what nobody needs."),
     ("breakbulk store gc", "Remove it."),
     ("breakbulk store gc --free 5G", "Remove what was made longest ago, until 5 GB are free that were not."),
+    ("breakbulk store gc --caches", "Clear caches too, of what was not used for a week and can be had again."),
     ("breakbulk store gc --explain pandas", "Show why a package stays."),
     environment=False,
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @click.option("--history", type=click.IntRange(min=1), default=3, show_default=True, metavar="K",
               help="Keep so many of the digests run last of each environment of a hub.")  # fmt: skip
-@click.option("--free", "free_bytes", type=_Size(), metavar="SIZE", help="Remove no more than it takes to free SIZE.")
+@click.option("--free", "free_bytes", type=Size(), metavar="SIZE", help="Remove no more than it takes to free SIZE.")
+@click.option("--caches", is_flag=True, help="Clear also what hubs have said and downloads that broke off.")
+@click.option("--older", type=Span(), default="7d", show_default=True, metavar="SPAN",
+              help="Of caches, only what nobody has used for so long.")  # fmt: skip
 @click.option("--explain", "word", metavar="PACKAGE", help="Show why packages of this name stay, and remove nothing.")
-def gc(invocation: Invocation, *, dry_run: bool, history: int, free_bytes: int | None, word: str | None) -> int | None:
+def gc(
+    invocation: Invocation,
+    *,
+    dry_run: bool,
+    history: int,
+    free_bytes: int | None,
+    caches: bool,
+    older: timedelta,
+    word: str | None,
+) -> int | None:
     """Remove packages that nobody needs from the store.
 
     What stays: what the lock of a project needs that was realised here, for as long as the lock is there; what was
     pinned; the last digests of each environment of a hub that was run here; whatever is running. Where a lock cannot be
-    read, nothing is removed. Realisations and runs may go on meanwhile.
+    read, no package is removed. Realisations and runs may go on meanwhile. Without what --caches clears, environments
+    of a hub need the hub again, and downloads begin anew.
     """
     from breakbulk.store.collection import collect, why_kept
     from breakbulk.store.faults import store_fault
@@ -68,10 +70,13 @@ def gc(invocation: Invocation, *, dry_run: bool, history: int, free_bytes: int |
         if word is not None:
             _explain(invocation, why_kept(layout, word), word)
             return None
-        collected = collect(layout, history=history, free_bytes=free_bytes, dry_run=dry_run, reporter=invocation)
+        cleared = _cleared(invocation, older, dry_run=dry_run) if caches else None
+        left = free_bytes if free_bytes is None or cleared is None else max(0, free_bytes - cleared.size)
+        collected = collect(layout, history=history, free_bytes=left, dry_run=dry_run, reporter=invocation)
     except OSError as error:
         raise store_fault(error, layout.root, variable="BREAKBULK_STORE") from error
-    invocation.report(_document(collected, dry_run=dry_run), lambda: _text(collected, dry_run=dry_run))
+    document = _document(collected, cleared, dry_run=dry_run)
+    invocation.report(document, lambda: _text(collected, cleared, dry_run=dry_run))
     for fault in collected.faults:
         invocation.note(f"nothing is removed: {fault}")
     return 1 if collected.faults else None
@@ -88,7 +93,18 @@ def _explain(invocation: Invocation, reasons: dict[str, list[str]], word: str) -
     invocation.show({"packages": reasons}, "\n".join(lines))
 
 
-def _document(collected: Collected, *, dry_run: bool) -> dict[str, Any]:
+def _cleared(invocation: Invocation, older: timedelta, *, dry_run: bool) -> CachesCleared:
+    from breakbulk.store.caches import clear_caches
+    from breakbulk.store.faults import store_fault
+
+    cache = invocation.settings.cache
+    try:
+        return clear_caches(cache, older=older, dry_run=dry_run)
+    except OSError as error:
+        raise store_fault(error, cache, variable="BREAKBULK_CACHE") from error
+
+
+def _document(collected: Collected, cleared: CachesCleared | None, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "removed": [
@@ -99,14 +115,17 @@ def _document(collected: Collected, *, dry_run: bool) -> dict[str, Any]:
         "in_use": collected.in_use,
         "roots_dropped": collected.roots_dropped,
         "faults": collected.faults,
+        "caches": {"files": cleared.files, "size_bytes": cleared.size} if cleared else None,
     }
 
 
-def _text(collected: Collected, *, dry_run: bool) -> str:
+def _text(collected: Collected, cleared: CachesCleared | None, *, dry_run: bool) -> str:
     lines = [f"{human_size(one.size):>10}  {one.name}" for one in collected.removed] if dry_run else []
     verb = "would be removed" if dry_run else "removed"
     lines.append(f"{count(len(collected.removed), 'package')} {verb}, {human_size(collected.size)}; "
                  f"{collected.kept} kept")  # fmt: skip
+    if cleared is not None:
+        lines.append(f"{count(cleared.files, 'file')} of caches {verb}, {human_size(cleared.size)}")
     if collected.in_use:
         lines.append(f"{count(len(collected.in_use), 'package')} without a lock kept, as they are in use")
     return "\n".join(lines)

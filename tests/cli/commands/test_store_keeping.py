@@ -1,5 +1,6 @@
 """`breakbulk store gc`, `pin`, `unpin`, `roots`."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,31 @@ def test_a_damaged_lock_ends_with_a_status_that_scripts_see(call, source) -> Non
 def test_a_size_that_is_none_is_refused(call, source) -> None:
     assert call("store", "gc", "--free", "lots").code == 2
     assert call("store", "gc", "--free", "1.5GiB").code == 0
+
+
+def test_caches_are_cleared_of_what_can_be_had_again(call, source, tmp_path: Path) -> None:
+    old, young = tmp_path / "cache" / "hub" / "objects" / "old", tmp_path / "cache" / "partial" / "young"
+    for path in (old, young):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 1000)
+    os.utime(old, (0, 0))
+    assert call("store", "gc", "--json").document["caches"] is None
+    planned = call("store", "gc", "--caches", "--dry-run", "--json").document["caches"]
+    assert (planned, old.exists()) == ({"files": 1, "size_bytes": 1000}, True)
+    assert "1 file of caches removed" in call("store", "gc", "--caches").out
+    assert (old.exists(), young.exists()) == (False, True)
+    assert call("store", "gc", "--caches", "--older", "long").code == 2
+
+
+def test_what_caches_give_need_not_come_from_the_store(call, source, tmp_path: Path) -> None:
+    call("realise")
+    (source / "breakbulk.lock").unlink()
+    cached = tmp_path / "cache" / "hub" / "objects" / "old"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"x" * 1000)
+    os.utime(cached, (0, 0))
+    assert call("store", "gc", "--caches", "--free", "1000", "--dry-run", "--json").document["removed"] == []
+    assert call("store", "gc", "--free", "1000", "--json").document["removed"]
 
 
 def test_what_changed_in_the_store_is_named_and_mended(call, source, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,27 +9,13 @@ import click
 
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
+from breakbulk.cli.quantities import Span
 from breakbulk.cli.rendering import count, human_size
 
 if TYPE_CHECKING:
     from breakbulk.hub.collection import HubCollected
 
 __all__ = ["command"]
-
-_SPAN = re.compile(r"(?P<number>\d{1,6})(?P<unit>[smhd])?")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class _Span(click.ParamType[timedelta]):
-    """A span of time such as 24h."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        match = _SPAN.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is no span of time; write 30m, 24h or 7d", param, ctx)
-        return timedelta(**{_UNITS[match["unit"] or "s"]: int(match["number"])})
 
 
 @declare(
@@ -40,7 +25,7 @@ class _Span(click.ParamType[timedelta]):
     environment=False,
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
-@click.option("--grace", type=_Span(), default="24h", show_default=True, metavar="SPAN",
+@click.option("--grace", type=Span(), default="24h", show_default=True, metavar="SPAN",
               help="Keep what is younger, whoever needs it.")  # fmt: skip
 def command(invocation: Invocation, *, dry_run: bool, grace: timedelta) -> None:
     """Remove what no generation of any environment, and no published package, can reach.
