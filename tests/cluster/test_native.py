@@ -2,27 +2,25 @@
 
 import os
 import signal
-import socket
-import struct
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from machine_snapshot import kernel_settings, snapshot
+from reaching import is_reached, look_up
 from running_cluster import RunningCluster, bring_up, pause_pod, python
 
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.drivers import driver
+from breakbulk.cluster.mounts import mounts_below
 from breakbulk.cluster.places import NativePlace
 from breakbulk.cluster.records import cluster_directory
 from breakbulk.errors import ClusterError, NotFoundError, UsageError
 from breakbulk.images.minimal import program_archive
 from breakbulk.reporting import SILENT
 from breakbulk.settings import Settings
-from breakbulk.store import linux
 
 pytestmark = pytest.mark.cluster
 
@@ -35,37 +33,6 @@ def place(cluster: RunningCluster) -> NativePlace:
 
 def processes(cluster: RunningCluster) -> dict[tuple[str | None, str], int | None]:
     return {(one.node, one.name): one.pid for one in cluster.status().components}
-
-
-def query(server: str, name: str, *, inside: Path) -> list[str]:
-    """Ask a name server for addresses of a name, from inside of a network namespace; RFC 1035."""
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
-    question = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
-    answers: list[bytes] = []
-
-    def ask() -> None:
-        with inside.open() as namespace:
-            linux.setns(namespace.fileno(), linux.CLONE_NEWNET)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(2)
-            client.connect((server, 53))
-            client.send(question)
-            answers.append(client.recv(4096))
-
-    thread = threading.Thread(target=lambda: _quietly(ask))
-    thread.start()
-    thread.join()
-    if not answers:
-        return []
-    count = struct.unpack(">H", answers[0][6:8])[0]
-    return [socket.inet_ntoa(answers[0][-4:])] if count else []
-
-
-def _quietly(function: object) -> None:
-    try:
-        function()  # type: ignore[operator]
-    except OSError:
-        return
 
 
 def test_all_nodes_are_ready_and_have_an_address(cluster: RunningCluster) -> None:
@@ -92,7 +59,8 @@ def test_a_pod_of_an_image_runs_on_every_node(cluster: RunningCluster) -> None:
     addresses = [cluster.wait_for_phase(name)["status"]["podIP"] for name in names]
     assert len(set(addresses)) == 2
     for address in addresses:
-        subprocess.run(["ping", "-c", "1", "-W", "5", address], check=True, capture_output=True)
+        assert is_reached(address)
+        assert is_reached(address, inside=place(cluster).node(f"{cluster.name}-1").network_namespace)
     cluster.kubectl("delete", "pod", *names)
 
 
@@ -115,34 +83,15 @@ def name_server(cluster: RunningCluster) -> Iterator[RunningCluster]:
     cluster.kubectl("delete", "pod,service", "names")
 
 
-def test_a_service_is_found_by_its_name_and_answers_on_every_node(name_server: RunningCluster) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_service_is_found_by_its_name_and_answers(name_server: RunningCluster, number: int) -> None:
     address = name_server.get("service", "names")["spec"]["clusterIP"]
-    control = next(node.address for node in name_server.status().nodes)
-    assert control
-    for number in (1, 2):
-        inside = place(name_server).node(f"{name_server.name}-{number}").network_namespace
-        found = name_server.wait_for(lambda at=inside: query(control, "names.default.svc.cluster.local", inside=at))  # type: ignore[misc]
-        assert found == [address]
-        # The whoami plugin of CoreDNS without configuration answers with nothing but additional records.
-        name_server.wait_for(lambda at=inside: _answers(address, inside=at), what="an answer of the service")  # type: ignore[misc]
-
-
-def _answers(server: str, *, inside: Path) -> bool:
-    got: list[bool] = []
-
-    def ask() -> None:
-        with inside.open() as namespace:
-            linux.setns(namespace.fileno(), linux.CLONE_NEWNET)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(2)
-            client.connect((server, 53))
-            client.send(struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + b"\x01a\0" + struct.pack(">HH", 1, 1))
-            got.append(len(client.recv(4096)) > 12)
-
-    thread = threading.Thread(target=lambda: _quietly(ask))
-    thread.start()
-    thread.join()
-    return bool(got)
+    control = str(name_server.status().nodes[0].address)
+    inside = place(name_server).node(f"{name_server.name}-{number}").network_namespace
+    name = "names.default.svc.cluster.local"
+    assert name_server.wait_for(lambda: look_up(control, name, inside=inside)) == address
+    # CoreDNS without a configuration answers everybody, with additional records only.
+    name_server.wait_for(lambda: look_up(address, "anything", inside=inside) is not None, what="the service")
 
 
 def test_logs_and_exec_reach_a_pod_of_another_node(name_server: RunningCluster) -> None:
@@ -231,7 +180,7 @@ def test_a_second_cluster_comes_grows_and_goes_beside_the_first(cluster: Running
 
 REACHED = {
     "it is written down": lambda place: (place.directory / "cluster.json").exists(),
-    "the nodes have networks": lambda place: place.node(f"{place.name}-1").network_namespace.is_mount(),
+    "the nodes have networks": lambda place: bool(mounts_below(place.node(f"{place.name}-1").network_namespace)),
     "etcd runs": lambda place: _members(place, "etcd"),
     "the API server runs": lambda place: _members(place, "kube-apiserver"),
     "kubelet runs": lambda place: _members(place, "kubelet"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from breakbulk.cluster.places import RUNTIME, NativePlace
 from breakbulk.errors import ClusterError
 from breakbulk.reporting import Reporter
 
-__all__ = ["alone", "enrol", "is_enrolled", "keep_kernel", "may_shield", "strike_off", "working_on"]
+__all__ = ["alone", "enrol", "keep_kernel", "may_shield", "strike_off", "working_on"]
 
 _SETTINGS = Path("/proc/sys")
 _MEMORY = "kernel.json"
@@ -74,13 +75,6 @@ def enrol(place: NativePlace) -> None:
     owner.write_text(str(place.directory))
 
 
-def is_enrolled(place: NativePlace) -> bool:
-    """Say whether there is anything of this very cluster on the machine."""
-    with contextlib.suppress(FileNotFoundError):
-        return (place.runtime / _OWNER).read_text() in {"", str(place.directory)}
-    return False
-
-
 def keep_kernel() -> None:
     """Set what clusters need, and remember what was there before the first of them; raise `OSError`."""
     memory = RUNTIME / _MEMORY
@@ -106,9 +100,8 @@ def may_shield() -> bool:
 
 def strike_off(place: NativePlace) -> None:
     """Forget a cluster of which nothing is left; the last one puts the kernel back. Call within `alone`."""
-    (place.runtime / _OWNER).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        place.runtime.rmdir()
+    if place.runtime.exists():
+        shutil.rmtree(place.runtime)
     if any(path.is_dir() for path in RUNTIME.iterdir()):
         return
     memory = RUNTIME / _MEMORY

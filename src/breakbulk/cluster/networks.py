@@ -20,6 +20,7 @@ from pathlib import Path
 
 from breakbulk.cluster.addresses import Addresses
 from breakbulk.cluster.commands import Failure, failed, run, try_run
+from breakbulk.cluster.mounts import mounts_below
 from breakbulk.cluster.places import NativePlace
 from breakbulk.errors import ClusterError, PlatformError
 from breakbulk.store import linux
@@ -51,7 +52,7 @@ def build_network(place: NativePlace, addresses: Addresses) -> None:
 def attach_node(place: NativePlace, addresses: Addresses, number: int, name: str) -> None:
     """Make the network namespace of a node and its cable; raise `ClusterError`, `OSError`."""
     namespace = place.node(name).network_namespace
-    if not namespace.is_mount():
+    if not mounts_below(namespace):
         _make_namespace(namespace)
     if not _exists(place.cable(number)):
         _lay_cable(place.cable(number), namespace)

@@ -15,7 +15,7 @@ import msgspec
 
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.components import pod_network_name
-from breakbulk.cluster.machine import alone, is_enrolled, strike_off
+from breakbulk.cluster.machine import alone, strike_off
 from breakbulk.cluster.model import NODES_MAX, node_names
 from breakbulk.cluster.mounts import unmount_below
 from breakbulk.cluster.networks import has_rules, remove_network
@@ -34,7 +34,7 @@ def anything_left(place: NativePlace, hierarchies: Hierarchies) -> bool:
     """Say whether there is anything of a cluster on this machine."""
     return (
         place.directory.exists()
-        or is_enrolled(place)
+        or place.runtime.exists()
         or hierarchies.exists(place.control_group)
         or has_rules(place.chain)
     )
@@ -75,7 +75,6 @@ def _remove_files(place: NativePlace, sockets: list[Path]) -> None:
     for name in node_names(place.name, NODES_MAX):
         for result in _CNI_RESULTS.glob(f"{pod_network_name(name)}-*"):
             result.unlink(missing_ok=True)
-        _remove_tree(place.node(name).runtime)
     _remove_tree(place.directory)
     with contextlib.suppress(OSError):  # there are others
         place.directory.parent.rmdir()

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from breakbulk.cluster.processes import started_at
+
 SETTINGS = (
     "net/ipv4/ip_forward",
     "fs/inotify/max_user_instances",
@@ -42,7 +44,7 @@ def _processes(cluster: str) -> list[str]:
     found = []
     for process in filter(str.isdigit, os.listdir("/proc")):
         groups = "\n".join(_lines(Path("/proc", process, "cgroup")))
-        if f"/breakbulk-{cluster}/" in groups:
+        if f"/breakbulk-{cluster}/" in groups and started_at(int(process)) is not None:  # else it waits to be reaped
             found.append(process)
     return found
 
