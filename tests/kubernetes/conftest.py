@@ -1,7 +1,7 @@
 """Servers on loopback, and what it takes to connect to them."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,9 @@ import yaml
 from breakbulk.kubernetes.configuration import Access
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster" / "support"))
+
+from control_plane import ControlPlane, control_plane
 
 
 @pytest.fixture
@@ -28,3 +31,10 @@ def access_to(tmp_path: Path) -> Callable[..., Access]:
         return Access(files=(file,))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real API server, for the tests that are marked `cluster`."""
+    with control_plane(tmp_path_factory.mktemp("control-plane")) as made:
+        yield made
