@@ -63,6 +63,11 @@ command = Group(
     metavar="FILE",
     help="Of an existing cluster; by default what kubectl takes.",
 )
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    help="Of the node agent, which then installs the nodes of an existing cluster; see `breakbulk node manifest`.",
+)
 def up(
     invocation: Invocation,
     *,
@@ -72,6 +77,7 @@ def up(
     nodes: int | None,
     context: str | None,
     kubeconfig: Path | None,
+    image: str | None,
 ) -> None:
     """Make a cluster, or mend it.
 
@@ -81,9 +87,15 @@ def up(
     from breakbulk.cluster.model import ClusterRequest
 
     keeper = driver_for(name, kind, invocation.settings)
-    given = {"--kubernetes": kubernetes, "--nodes": nodes, "--context": context, "--kubeconfig": kubeconfig}
+    given: dict[str, Any] = {
+        "kubernetes": kubernetes,
+        "nodes": nodes,
+        "context": context,
+        "kubeconfig": kubeconfig,
+        "image": image,
+    }
     _check_options(keeper.kind, given)
-    request = ClusterRequest(name=name, kubernetes=kubernetes, nodes=nodes, kubeconfig=kubeconfig, context=context)
+    request = ClusterRequest(name=name, **given)
     made = keeper.up(request, invocation)
     invocation.close()
     invocation.report(clusters.document(made), lambda: clusters.text(made, invocation.style))
@@ -185,8 +197,8 @@ for _command in (up, status, kubeconfig, logs, down):
 
 def _check_options(kind: str, given: dict[str, Any]) -> None:
     """Raise `UsageError` for options that mean nothing to a driver."""
-    foreign = ("--kubernetes", "--nodes") if kind == "existing" else ("--context", "--kubeconfig")
-    wrong = [option for option in foreign if given[option] is not None]
+    foreign = ("kubernetes", "nodes") if kind == "existing" else ("context", "kubeconfig", "image")
+    wrong = [f"--{option}" for option in foreign if given[option] is not None]
     if wrong:
         raise UsageError(
             f"the driver {kind!r} has no use for {' and '.join(wrong)}",
