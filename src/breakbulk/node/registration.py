@@ -35,7 +35,8 @@ __all__ = ["Change", "Registration", "prepare_registration", "prepare_removal", 
 
 FILE_NAME = "breakbulk.toml"
 _BACKUP = ".breakbulk-backup"
-_BASE_TEMPLATE = '{{ template "base" . }}'
+_BASE_TEMPLATE = '{{ template "base" . }}\n'
+"""A template that comes to what Kubernetes would have written without one."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +101,16 @@ def prepare_registration(place: NodePlace) -> Registration:
 
     """
     files = _Files.read(place)
-    before = _current(place)
+    plain = files.without_ours()
+    current = _current(place)
+    before = current if plain == files else _trial(place, plain)
+    if isinstance(before, str):
+        raise refused(files.main, before)
     runtimes = wanted(before, str(place.runtime))
     _check(files, before, runtimes)
-    if not differences(before, before, runtimes, str(place.runtime)) and not files.only_rendered():
+    if not differences(before, current, runtimes, str(place.runtime)) and not files.only_rendered():
         return Registration(place=place, before=before, runtimes=runtimes, changes=())
-    version = configuration.version_of(files.texts[files.main] or "") or before.version
-    plain = files.without_ours()
+    version = configuration.version_of(plain.texts[files.main] or "") or before.version
     problems = []
     for path in plain.candidates():
         block = runtimes
@@ -165,7 +169,7 @@ class _Files(msgspec.Struct, frozen=True, kw_only=True):
         main = place.containerd_config
         text = _text(main)
         try:
-            imports = configuration.imports_of(text) if text is not None else _default_imports(place)
+            imports = configuration.imports_of(text or "")  # defaults are not imported where there is no file
         except tomllib.TOMLDecodeError as error:
             raise refused(main, f"it is no TOML: {error}") from error
         patterns = tuple(str(main.parent / pattern) for pattern in imports)
@@ -185,6 +189,8 @@ class _Files(msgspec.Struct, frozen=True, kw_only=True):
     def without_ours(self) -> _Files:
         """Return these files as they were without us."""
         plain = {path: text and configuration.without_block(text) for path, text in self.texts.items()}
+        if self.template is not None and self.is_ours(self.template) and plain[self.template] == _BASE_TEMPLATE:
+            plain[self.template] = None
         return msgspec.structs.replace(self, texts=plain)
 
     def candidates(self) -> Iterator[Path]:
@@ -202,7 +208,7 @@ class _Files(msgspec.Struct, frozen=True, kw_only=True):
         """Return these files with a block at the end of one; the block says what a file has to say and does not."""
         text = self.texts[path]
         if path == self.template:
-            block = block if text is not None else f"{_BASE_TEMPLATE}\n\n{block}"
+            text = _BASE_TEMPLATE if text is None else text
         elif configuration.is_silent(text or ""):
             block = f"version = {version}\n\n{block}"
         return msgspec.structs.replace(self, texts={**self.texts, path: configuration.with_block(text, block)})
@@ -288,12 +294,7 @@ def _main_of_copy(files: _Files, directory: Path) -> str:
 
 def _block_of(text: str) -> str:
     """Return what our block adds to a template."""
-    return text[text.index(configuration.BEGIN) :].replace(_BASE_TEMPLATE, "")
-
-
-def _default_imports(place: NodePlace) -> Sequence[str]:
-    imports = _current(place).document.get("imports") or []
-    return [each for each in imports if isinstance(each, str)]
+    return text[text.index(configuration.BEGIN) :]
 
 
 def _imported(patterns: Sequence[str]) -> list[Path]:
