@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
@@ -52,11 +52,12 @@ _LAST_WORD_S = 1.5
 _RETRY_S = 5.0
 
 
-def run_agent(options: AgentSettings, ready: Callable[[], object] = lambda: None) -> None:
+def run_agent(options: AgentSettings, log: TextIO, ready: Callable[[], object] = lambda: None) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         options: Of this agent.
+        log: Where it writes lines, without times: whoever keeps logs of services adds them.
         ready: Is called when the handler is answered.
 
     Raises:
@@ -65,6 +66,9 @@ def run_agent(options: AgentSettings, ready: Callable[[], object] = lambda: None
         StoreError: The directories of the node cannot be made.
 
     """
+    logging.basicConfig(stream=log, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for talkative in ("httpx2", "httpcore", "lightkube"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     asyncio.run(_run(options, ready))
 
 

@@ -110,16 +110,20 @@ class Node:
         self.settings = replace(settings, cache=directory / "cache", configuration=directory / "configuration")
         (self.cluster / "pods").mkdir(parents=True)
 
+    @property
+    def own_settings(self) -> Settings:
+        return replace(self.settings, store=self.place.store)
+
     @contextmanager
     def agent(self, milestone: str = "") -> Iterator[subprocess.Popen[bytes]]:
-        """Have an agent while the context lasts; processes of it that come to a milestone kill themselves."""
+        """Have an agent while the context lasts; the first process of it that comes to a milestone kills itself."""
         with (self.directory / "log").open("ab") as log:
             started = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("node_agent.py")), str(self.cluster)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "BREAKBULK_TEST_KILL_AT": milestone},
+                env={**os.environ, **self._killing(milestone)},
             )
         assert started.stdin is not None
         assert started.stdout is not None
@@ -134,6 +138,12 @@ class Node:
                 started.send_signal(signal.SIGTERM)
             started.stdout.close()
             started.wait(20)
+
+    def _killing(self, milestone: str) -> dict[str, str]:
+        if not milestone:
+            return {}
+        path = os.pathsep.join([str(Path(__file__).with_name("killing")), os.environ.get("PYTHONPATH", "")])
+        return {"PYTHONPATH": path, "BREAKBULK_TEST_KILL_AT": f"{milestone} {self.directory / 'killed'}"}
 
     def pod(self, name: str, *references: str, uid: str = "", **fields: Any) -> str:
         """Have a pod on this node; its containers are called `c0`, `c1`, one for each reference. Returns its uid."""
@@ -172,8 +182,16 @@ class Node:
         except FileNotFoundError:
             return None
 
+    def generations(self) -> list[int]:
+        """Return which generations have plans."""
+        return sorted(plan["generation"] for plan in self.plans())
+
     def plans(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted((self.place.state / "plans").glob("*.json"))]
+        found = []
+        for path in sorted((self.place.state / "plans").glob("*.json")):
+            with contextlib.suppress(FileNotFoundError):  # collected meanwhile
+                found.append(json.loads(path.read_text()))
+        return found
 
     def pins(self) -> list[str]:
         try:
