@@ -66,6 +66,7 @@ def text(explanation: Explanation, look: Style) -> str:
 
 def _lines(explanation: Explanation, look: Style) -> Iterator[str]:
     where = f" on {explanation.node}" if explanation.node else ""
+    where = f", made by {explanation.owner}" if explanation.owner else where
     yield f"{look.strong(printable(f'{explanation.namespace}/{explanation.name}'))}  {explanation.phase}{where}"
     for step in explanation.steps:
         yield _step(step, look)

@@ -131,12 +131,13 @@ def _refused(facts: Facts) -> Explanation:
     pending = [Step(name=name, state="pending") for name, _ in _STEPS[1:] if name != "environment realised"]
     return Explanation(
         namespace=facts.namespace,
-        name=facts.owner or facts.name,
+        name=facts.name,
         phase="Refused",
         node=None,
         environments=facts.environments,
         steps=(step, *pending),
         notes=facts.unread,
+        owner=facts.owner,
     )
 
 

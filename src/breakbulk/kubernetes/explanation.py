@@ -68,12 +68,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         namespace: Of the pod.
-        name: Of the pod, or of the controller whose pod is refused.
+        name: Of the pod, or what was asked for where there is none.
         phase: As Kubernetes has it; `Refused` where there is no pod.
         node: Where it is bound to.
         environments: That it names.
         steps: In order; after the first that is not done, all are `pending`.
         notes: What is true besides.
+        owner: Whose pod is refused, as kind and name.
 
     """
 
@@ -84,6 +85,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     environments: tuple[str, ...]
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
+    owner: str | None = None
 
     @property
     def stuck(self) -> Step | None:
