@@ -110,7 +110,7 @@ def _names(annotations: Mapping[str, str], name: str) -> frozenset[str]:
 
 def _checked(key: str, value: str) -> str:
     """Return a value without the blanks around it, if it can be one at all."""
-    if len(value.encode(errors="surrogateescape")) > VALUE_MAX:
+    if len(value.encode(errors="surrogatepass")) > VALUE_MAX:
         raise _invalid(key, f"{len(value)} characters", f"write at most {VALUE_MAX} bytes")
     stripped = value.strip()
     if not stripped.isprintable():

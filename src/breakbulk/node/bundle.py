@@ -57,7 +57,8 @@ class Bundle:
         """Return where the root file system is mounted; raise `PlatformError` unless it is a directory in here."""
         table = configuration.get("root")
         place = os.path.join(self.path, str(table.get("path", "")) if isinstance(table, dict) else "")
-        if os.path.dirname(place) != self.path or not stat.S_ISDIR(os.lstat(place).st_mode):
+        above, name = os.path.split(place)
+        if above != self.path or name in {"", ".", ".."} or not stat.S_ISDIR(os.lstat(place).st_mode):
             raise self.invalid("its root is no directory of the bundle")
         return place
 

@@ -39,7 +39,12 @@ if "create" not in words and "exec" not in words:
     signal(SIGXFSZ, SIG_DFL)
     os.execv({runc!r}, [{runc!r}, *words])
 sys.path.insert(0, {source_directory!r})
-from breakbulk.node.handler import main
+try:
+    from breakbulk.node.handler import main
+except Exception:  # moved, removed, half replaced: containerd reads why in the log
+    with open(words[words.index("--log") + 1] if "--log" in words else "/dev/stderr", "a") as log:
+        log.write({missing!r} + "\\n")
+    sys.exit(1)
 
 main(runc={runc!r}, state={state!r}, run={run!r}, store={store!r}, deadline_s={deadline_s!r})
 """
@@ -85,7 +90,16 @@ def script(
         deadline_s: ...
 
     """
+    from json import dumps
+
+    missing = PlatformError(
+        "the runtime handler is not where it was when this node was installed",
+        identifier="handler-missing",
+        where=source_directory,
+        hint="run `breakbulk node install` again",
+    )
     words = {"runc": runc, "state": state, "run": run, "store": store, "deadline_s": deadline_s}
+    words["missing"] = dumps({"level": "error", "msg": f"breakbulk: {missing}"})
     return _first_lines(python) + _SCRIPT.format(source_directory=source_directory, **words)
 
 

@@ -57,7 +57,7 @@ def wrapped(hook: str, bash: str, command: Sequence[str]) -> list[str]:
         ManifestError: `hook-too-long`.
 
     """
-    if len(hook.encode(errors="surrogateescape")) > _ARGUMENT_MAX:
+    if len(hook.encode(errors="surrogatepass")) > _ARGUMENT_MAX:
         raise ManifestError(
             "the hook is too long to be handed to bash",
             identifier="hook-too-long",

@@ -2,8 +2,8 @@ r"""What is mounted at a place, from the text of `/proc/self/mountinfo` (proc_pi
 
 containerd mounts the file system of a container before it calls the runtime; which directories that overlay has is only
 in this table. Paths there have `\ooo` for blanks and backslashes, options also for commas. An overlay tells its lower
-layers in one `lowerdir=a:b` or, since Linux 6.8, in a `lowerdir+=a` each; containerd makes long lists relative to the
-directory that holds all snapshots, which is two above the upper directory. Pure.
+layers in one `lowerdir=a:b`, with backslashes of its own, or, since Linux 6.8, in a `lowerdir+=a` each; containerd
+makes long lists relative to the directory that holds all snapshots, which is two above the upper directory. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Iterator
 __all__ = ["Overlay", "overlay_at"]
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
-_BETWEEN = re.compile(rb"(?<!\\134):")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_IN_LIST = re.compile(rb"(?:\\134(?:\\[0-7]{3}|.)|[^:])+", re.DOTALL)  # \134 is a backslash
 
 
 class Overlay:
@@ -25,17 +26,15 @@ class Overlay:
         lowers: Absolute, the first on top; they need not exist by these names (those of user namespaces do not).
         upper: Where changes go.
         work: Overlay's own.
-        volatile: Whether it was mounted so, which leaves a mark that the next mount refuses.
 
     """
 
-    __slots__ = ("lowers", "upper", "volatile", "work")
+    __slots__ = ("lowers", "upper", "work")
 
-    def __init__(self, lowers: list[str], upper: str, work: str, *, volatile: bool) -> None:
+    def __init__(self, lowers: list[str], upper: str, work: str) -> None:
         self.lowers = lowers
         self.upper = upper
         self.work = work
-        self.volatile = volatile
 
     @property
     def snapshots(self) -> str:
@@ -46,7 +45,7 @@ class Overlay:
 def overlay_at(table: bytes, path: str) -> Overlay | None:
     """Return the topmost mount at `path`, None when it is no overlay with an upper directory."""
     point = os.fsencode(path)
-    for line in reversed(table.splitlines()):
+    for line in reversed(table.split(b"\n")):
         fields = line.split(b" ")
         if len(fields) > 4 and _plain(fields[4]) == point:
             kind, _, options = fields[fields.index(b"-", 5) + 1 :][:3]
@@ -62,13 +61,13 @@ def _overlay(text: bytes) -> Overlay | None:
         return None
     snapshots = os.path.dirname(os.path.dirname(upper))
     lowers = [os.path.join(snapshots, os.fsdecode(lower)) for lower in _lowers(options)]
-    return Overlay(lowers, upper, work, volatile="volatile" in single)
+    return Overlay(lowers, upper, work)
 
 
 def _lowers(options: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
     for name, value in options:
         if name == b"lowerdir":
-            yield from (_plain(each).replace(b"\\:", b":") for each in _BETWEEN.split(value))
+            yield from (_ESCAPED.sub(rb"\1", _plain(each)) for each in _IN_LIST.findall(value))
         elif name == b"lowerdir+":
             yield _plain(value)
 

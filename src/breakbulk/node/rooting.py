@@ -109,9 +109,10 @@ def _of_image(overlay: Overlay, *, mapped: bool, only_stub: bool) -> list[str]:
 
 def _give_way(root: str, overlay: Overlay) -> None:
     linux.unmount(root)
-    if overlay.volatile:  # Documentation/filesystems/overlayfs.rst: whoever mounts again removes the mark
-        with suppress(FileNotFoundError):
-            os.rmdir(f"{overlay.work}/work/incompat/volatile")
+    mark = f"{overlay.work}/work/incompat/volatile"  # of a volatile overlay, for whoever mounts again to remove
+    with suppress(FileNotFoundError):
+        os.unlink(f"{mark}/dirty")
+        os.rmdir(mark)
 
 
 def _mount(lowers: Sequence[str], root: str, overlay: Overlay) -> None:
