@@ -423,6 +423,15 @@ def test_a_liveness_probe_that_kills() -> None:
     assert cause.why == "HTTP probe failed with statuscode: 500"
 
 
+def test_an_environment_without_a_runtime_class_is_not_there() -> None:
+    message = START_FAILED + 'exec: "breakbulk-default-command": executable file not found in $PATH: unknown'
+    found = waiting("RunContainerError", message)
+    del found["spec"]["runtimeClassName"]
+    explanation = explained(found, runtime_class=None)
+    _stuck(explanation, "containers started", "runtime-class-not-named", "runtimeClassName: breakbulk")
+    assert "environment realised" not in {step.name for step in explanation.steps}
+
+
 def test_an_init_container_that_fails_is_named() -> None:
     found = pod(
         conditions=[{"type": "PodReadyToStartContainers", "status": "True"}],

@@ -104,8 +104,8 @@ class _Pod:
 
     @property
     def has_ours(self) -> bool:
-        """Whether an environment has to be realised."""
-        return bool(self.facts.environments)
+        """Whether an environment has to be realised: one is named, and a runtime that could know of it."""
+        return bool(self.facts.environments and self.spec.get("runtimeClassName"))
 
 
 def _reached(pod: _Pod) -> Iterator[Step]:
@@ -316,13 +316,26 @@ def _containers_started(pod: _Pod) -> Step:
     for state in found:
         cause = container_cause(state, pod.facts.events, pod.facts.logs)
         if cause is not None:
-            return _failed("containers started", cause)
+            return _failed("containers started", _of_ordinary_runtime(pod, cause))
     if waiting := [state.name for state in found if not state.started]:
         event = pod.newest("Pulling")
         what = f"kubelet is starting {', '.join(waiting)}" + (f": {event['message']}" if event else "")
         return _waiting("containers started", Cause(identifier="containers-awaited", what=what))
     return Step(
         name="containers started", state="done", detail=", ".join(state.name for state in found if not state.init)
+    )
+
+
+def _of_ordinary_runtime(pod: _Pod, cause: Cause) -> Cause:
+    """Return the cause; where an environment is named to a runtime that knows none, that is it."""
+    if pod.has_ours or not pod.facts.environments:
+        return cause
+    return Cause(
+        identifier="runtime-class-not-named",
+        what="the pod names an environment, and no runtime class, so it runs without the environment",
+        why=cause.what,
+        fix="set `runtimeClassName: breakbulk` in its spec",
+        log=cause.log,
     )
 
 
