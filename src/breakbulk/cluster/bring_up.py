@@ -1,7 +1,7 @@
 """Starts what a native cluster consists of, in order, each as soon as what it needs is ready; or mends what is dead.
 
-    etcd ─► kube-apiserver ─┬─► kube-controller-manager, kube-scheduler, coredns
-    containerd of each node ┴─► images ─► kubelet, kube-proxy, agent of each node ─► nodes ready
+    etcd ─► kube-apiserver ─┬─► kube-controller-manager, kube-scheduler, coredns ───────┬─► all of it ready
+    containerd of each node ┴─► kubelet, kube-proxy, agent of each node; images, rights ┘
 
 What runs stays as it is, so `up` of a healthy cluster changes nothing, and a killed `up` is finished by the next one.
 Counterpart: `taking_down`.
@@ -80,9 +80,9 @@ class BringUp:
             self._await([etcd], task)
             self._start([api])
             self._await([*runtimes, api], task)
+            self._start(rest)
             self._apply()
             self._import_images()
-            self._start(rest)
             self._await(rest, task)
             self._await_nodes(task)
         finally:

@@ -38,7 +38,6 @@ __all__ = [
     "kube_apiserver",
     "kubelet",
     "node_components",
-    "pod_network_name",
 ]
 
 CLUSTER_DOMAIN = "cluster.local"
@@ -401,13 +400,8 @@ def _pod_network(plan: Blueprint, number: int) -> str:
         "ipam": addresses,
     }
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    network = {"cniVersion": "1.0.0", "name": pod_network_name(node.name), "plugins": [bridge, ports]}
+    network = {"cniVersion": "1.0.0", "name": f"breakbulk.{node.name}", "plugins": [bridge, ports]}
     return msgspec.json.format(msgspec.json.encode(network), indent=2).decode() + "\n"
-
-
-def pod_network_name(node: str) -> str:
-    """Return the name under which CNI keeps what it gave to pods of a node."""
-    return f"breakbulk.{node}"
 
 
 def _kubelet_configuration(plan: Blueprint, number: int, resolver: Path) -> dict[str, Any]:

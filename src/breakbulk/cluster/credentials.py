@@ -25,7 +25,7 @@ def issue_credentials(plan: Blueprint) -> None:
     authority.issue(Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", _MASTERS))
     private_key(keys / "service-accounts.key")
     _issue_for_etcd(plan)
-    open_authority(keys / "front-proxy", "front-proxy").issue(Identity("client", "front-proxy-client"))
+    open_authority(keys / "front-proxy", "front-proxy-ca").issue(Identity("client", "front-proxy-client"))
     _write_kubeconfigs(plan, authority)
 
 
@@ -44,7 +44,7 @@ def _servers(plan: Blueprint) -> list[Identity]:
 
 
 def _issue_for_etcd(plan: Blueprint) -> None:
-    authority = open_authority(plan.place.certificates / "etcd", "etcd")
+    authority = open_authority(plan.place.certificates / "etcd", "etcd-ca")
     authority.issue(Identity("server", "etcd", hosts=("localhost", "127.0.0.1", str(plan.first))))
     authority.issue(Identity("apiserver", "kube-apiserver-etcd-client"))
 

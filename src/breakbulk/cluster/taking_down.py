@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from breakbulk.cluster.cgroups import Hierarchies
-from breakbulk.cluster.components import pod_network_name
 from breakbulk.cluster.machine import alone, strike_off
 from breakbulk.cluster.model import NODES_MAX, node_names
 from breakbulk.cluster.mounts import unmount_below
@@ -26,6 +25,9 @@ __all__ = ["anything_left", "take_down"]
 
 _CNI_RESULTS = Path("/var/lib/cni/results")
 """Where CNI keeps what it gave to whom, for the whole machine (libcni's `CacheDir`)."""
+
+_LOGS_OF_CONTAINERS = Path("/var/log/containers")
+"""Where kubelet has a link to every log, whatever its configuration says."""
 
 _STEPS = 5
 
@@ -69,22 +71,31 @@ def take_down(place: NativePlace, hierarchies: Hierarchies, reporter: Reporter) 
         task.finish()
 
 
-def _remove_files(place: NativePlace, sockets: list[Path]) -> None:
-    for socket in sockets:
-        socket.unlink(missing_ok=True)
-    for name in node_names(place.name, NODES_MAX):
-        for result in _CNI_RESULTS.glob(f"{pod_network_name(name)}-*"):
-            result.unlink(missing_ok=True)
-    _remove_tree(place.directory)
+def _remove_files(place: NativePlace, sockets: Iterable[Path]) -> None:
+    for path in [*sockets, *_network_results(place), *_links_to_logs(place)]:
+        path.unlink(missing_ok=True)
+    if place.directory.exists():
+        shutil.rmtree(place.directory)
     with contextlib.suppress(OSError):  # there are others
         place.directory.parent.rmdir()
     with alone():
         strike_off(place)
 
 
-def _remove_tree(directory: Path) -> None:
-    if directory.exists():
-        shutil.rmtree(directory)
+def _network_results(place: NativePlace) -> Iterator[Path]:
+    """Yield what CNI has noted of the pods of a cluster: each note names the network namespace, which is below ours."""
+    below = f"{place.runtime}/".encode()
+    for path in _CNI_RESULTS.glob("*"):
+        with contextlib.suppress(OSError):
+            if below in path.read_bytes():
+                yield path
+
+
+def _links_to_logs(place: NativePlace) -> Iterator[Path]:
+    for path in _LOGS_OF_CONTAINERS.glob("*.log"):
+        with contextlib.suppress(OSError):
+            if path.readlink().is_relative_to(place.directory):
+                yield path
 
 
 def _shim_sockets(runtime: Path) -> Iterator[Path]:

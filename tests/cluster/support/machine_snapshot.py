@@ -31,7 +31,8 @@ def snapshot(cluster: str) -> dict[str, list[str]]:
         "routes": sorted(line for line in _output("ip", "-4", "route", "show", "table", "all") if cluster in line),
         "rules": sorted(line for line in _output("iptables-save") if cluster in line),
         "shims": sorted(str(path) for path in Path("/run/containerd").glob("s/*")),
-        "networks": sorted(str(path) for path in Path("/var/lib/cni/results").glob(f"breakbulk.{cluster}-*")),
+        "networks": sorted(str(path) for path in Path("/var/lib/cni/results").glob("*") if _mentions(path, cluster)),
+        "logs": [str(path) for path in Path("/var/log/containers").glob("*") if f"/{cluster}/" in str(path.readlink())],
         "runtime": sorted(str(path) for path in Path("/run/breakbulk/clusters").glob(f"*{cluster}*")),
     }
 
@@ -58,6 +59,10 @@ def _namespaces(cluster: str) -> list[str]:
         except OSError:
             continue
     return sorted(found)
+
+
+def _mentions(path: Path, cluster: str) -> bool:
+    return any(f"/{cluster}/" in line for line in _lines(path))
 
 
 def _lines(path: Path) -> list[str]:
