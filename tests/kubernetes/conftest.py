@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster" / "support"))
 
 from control_plane import ControlPlane, control_plane
+from recording_server import Recorder, recording
 
 
 @pytest.fixture
@@ -38,3 +39,10 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A real API server, for the tests that are marked `cluster`."""
     with control_plane(tmp_path_factory.mktemp("control-plane")) as made:
         yield made
+
+
+@pytest.fixture
+def server() -> Iterator[Recorder]:
+    """A server that answers what a test tells it to."""
+    with recording() as recorder:
+        yield recorder

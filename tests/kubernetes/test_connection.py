@@ -5,60 +5,18 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recording_server import Recorder
 
 from breakbulk.errors import ClusterError
 from breakbulk.kubernetes.configuration import Access
 from breakbulk.kubernetes.connection import MERGE, RefusedError, UnreachableError, connect
 
 AccessTo = Callable[..., Access]
-
-
-class Recorder(ThreadingHTTPServer):
-    """Answers with what is queued, else with an empty object; keeps what was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[tuple[int, bytes, dict[str, str]]] = []
-        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Recorder
-
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.seen.append((self.command, self.path, dict(self.headers), body))
-        status, content, headers = self.server.answers.pop(0) if self.server.answers else (200, b"{}", {})
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - names that http.server looks for
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        thread = threading.Thread(target=recorder.serve_forever)
-        thread.start()
-        yield recorder
-        recorder.shutdown()
-        thread.join()
 
 
 def ask(access: Access, *words: Any, **options: Any) -> Any:

@@ -1,10 +1,18 @@
+import asyncio
+import json
 import re
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from recording_server import Recorder
 
-from breakbulk.kubernetes.events import MESSAGE_BYTES, event_name, event_of, shortened
+from breakbulk.kubernetes.backing_off import BackOff
+from breakbulk.kubernetes.configuration import Access
+from breakbulk.kubernetes.connection import connect
+from breakbulk.kubernetes.events import MESSAGE_BYTES, Emitter, event_name, event_of, shortened
 from breakbulk.kubernetes.kinds import ObjectReference
 from breakbulk.kubernetes.outbox import Notice
 
@@ -62,3 +70,52 @@ def test_every_message_becomes_one_that_the_api_takes(message: str) -> None:
 
 def test_a_message_that_is_cut_says_so() -> None:
     assert shortened("é" * 1000).endswith("…")
+
+
+def _sent(server: Recorder) -> list[tuple[str, str]]:
+    return [(method, json.loads(body)["message"]) for method, _, _, body in server.seen]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - it happens in the server
+            await asyncio.sleep(0)
+
+
+def test_what_is_on_its_way_when_a_process_ends_is_still_said(
+    server: Recorder, access_to: Callable[..., Access]
+) -> None:
+    async def act() -> None:
+        async with connect(access_to(server.url)) as connection:
+            emitter = Emitter(connection, component="agent", host="n1")
+            server.hold = threading.Event()
+            task = asyncio.create_task(emitter.run())
+            emitter.event(_POD, "Normal", "Said", "it")
+            await _until(lambda: len(server.seen) == 1)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            server.hold.set()
+            await emitter.flush(20)
+
+    asyncio.run(act())
+    assert _sent(server) == [("POST", "it"), ("POST", "it")]
+
+
+def test_a_server_that_is_away_gets_the_newest_when_it_is_back(
+    server: Recorder, access_to: Callable[..., Access]
+) -> None:
+    async def act() -> None:
+        async with connect(access_to(server.url)) as connection:
+            emitter = Emitter(connection, component="agent", host="n1", back_off=BackOff(0.001, 0.01))
+            server.answers = [(503, b"{}", {})] * 2
+            task = asyncio.create_task(emitter.run())
+            emitter.event(_POD, "Normal", "Said", "first")
+            await _until(lambda: len(server.seen) == 2)
+            emitter.event(_POD, "Normal", "Said", "second")
+            await _until(lambda: _sent(server)[-1] == ("POST", "second") or len(server.seen) > 3)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(act())
+    assert _sent(server)[-1][1] == "second"
+    assert len(server.seen) <= 4

@@ -113,12 +113,17 @@ class Emitter:
             return
 
     async def _written(self, notice: Notice) -> None:
-        """Write a notice; what fails for now waits again."""
-        if await self._try(notice):
+        """Write a notice; what fails for now, or is cancelled on its way, waits again."""
+        done = False
+        try:
+            done = await self._try(notice)
+        finally:
+            if not done:
+                self._outbox.put_back(notice)
+        if done:
             self._back_off.reset()
-            return
-        self._outbox.put_back(notice)
-        await asyncio.sleep(self._back_off.next_s())
+        else:
+            await asyncio.sleep(self._back_off.next_s())
 
     async def _try(self, notice: Notice) -> bool:
         """Say whether a notice is done with: written, or never to be."""
