@@ -115,6 +115,38 @@ def test_an_agent_makes_room_and_keeps_what_pods_name(node, generations) -> None
     whole(node)
 
 
+@pytest.fixture
+def small_disk(node) -> Iterator[None]:
+    """The store of the node on a disk with room for one of the environments."""
+    node.place.store.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "breakbulk-test", node.place.store], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", node.place.store], check=True)
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told_and_heals(node, here, settings, small_disk) -> None:
+    machine = Machine(here / "m", settings)
+    project = machine.project()
+    for _ in range(2):
+        (project / "tool" / "data").write_bytes(os.urandom(3_500_000))
+        machine.push(project)
+    node.pod("a", "ada/tool:1")
+    node.limits = {"disk_high_percent": 99.9, "disk_low_percent": 40.0}
+    with node.agent():
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        node.pod("b", "ada/tool:2")
+        answer = node.ask("b", "ada/tool:2")
+        assert (answer["error"], answer["retry"]) == ("disk-full", True)
+        until(lambda: node.told(event="EnvironmentFailed", pod="b"))
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        node.delete("a")
+        until(lambda: node.told(event="EnvironmentReady", pod="b"), within_s=240)
+        assert node.generations() == [2]
+    whole(node)
+
+
 def test_history_goes_before_what_was_used_of_late(node, generations) -> None:
     generations(4)
     here_of(node, *(f"ada/tool:{number}" for number in (1, 2, 3, 4)))

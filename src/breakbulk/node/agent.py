@@ -48,6 +48,7 @@ _RESOLUTIONS = 8
 _DISK_THREADS = 4
 _GRACE_S = 60.0  # kubelet asks again some seconds after a handler gave up
 _LEARN_S = 2.0
+_TELL_AFTER_S = 3.0
 _PAST_MAX = 500
 """Uids of pods that have gone, for whose containers a handler may still ask."""
 _REALISING = "breakbulk.node.realising"
@@ -66,6 +67,7 @@ class Agent:
 
     def __init__(self, options: AgentSettings, cluster: Cluster, metrics: Metrics) -> None:
         self.synced = False
+        self._closing = False
         self.disk_full = asyncio.Event()
         self._options = options
         self._cluster = cluster
@@ -143,7 +145,7 @@ class Agent:
         finally:
             work.askers -= 1
             if not work.known and not work.askers:
-                asyncio.get_running_loop().call_later(_GRACE_S, self._lost, work)
+                asyncio.get_running_loop().call_later(_GRACE_S, self._doubted, work)
 
     def is_ephemeral(self, uid: str, container: str) -> bool:
         """Say whether a container of a pod was added by `kubectl debug`; False for a pod that nobody knows."""
@@ -154,7 +156,8 @@ class Agent:
         """Tell of progress where it is time to; to be called now and then."""
         now_s = asyncio.get_running_loop().time()
         for work in self._works.values():
-            if work.told_s is not None and not work.ready and now_s - work.told_s >= TELL_EVERY_S:
+            due_s = work.arrived_s + _TELL_AFTER_S if work.told_s is None else work.told_s + TELL_EVERY_S
+            if due_s <= now_s and not work.ready and not self._failure(work, work.wishes):
                 self._tell_progress(work)
         self._measure()
 
@@ -168,6 +171,7 @@ class Agent:
 
     async def close(self) -> None:
         """End all work."""
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(
@@ -224,14 +228,26 @@ class Agent:
             self._spawn(self._let_go(target))
         self._spawn(self._forget(work))
 
-    def _lost(self, work: Work) -> None:
-        """Forget a pod of which the handler alone has told, and which it asks for no more; its record stays."""
-        if not work.known and not work.askers and self._works.get(work.pod.uid) is work and not work.ready:
-            self._end(work)
-            del self._works[work.pod.uid]
-            for target in work.targets:
-                self._users[target].discard(work.pod.uid)
-                self._spawn(self._let_go(target))
+    def _doubted(self, work: Work) -> None:
+        """Look whether a pod is there of which the handler alone has told, and which it asks for no more."""
+        if not work.known and not work.askers and self._works.get(work.pod.uid) is work:
+            self._spawn(self._doubt(work))
+
+    async def _doubt(self, work: Work) -> None:
+        try:
+            pod = await self._cluster.pod(work.pod.namespace, work.pod.name)
+        except BreakbulkError:
+            if not work.ready:
+                for flights in (self._resolutions, self._realisations):
+                    flights.forget(work.pod.uid)
+                for wish in work.wishes.values():
+                    wish.asked = False
+            asyncio.get_running_loop().call_later(_GRACE_S, self._doubted, work)
+            return
+        if pod is None or pod.uid != work.pod.uid:
+            self._gone(work.pod.uid)
+        elif not work.known:
+            self._seen(pod)
 
     def _listed(self) -> None:
         """Forget what was written down of pods that are not there: only a complete list can say so."""
@@ -380,6 +396,7 @@ class Agent:
         except BaseException as error:
             ended = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
             self._metrics.realisations.labels(ended).inc()
+            self._spawn(self._let_go(Target(environment, digest)))  # it may have pinned what nobody wants now
             raise
         finally:
             del self._estimates[key]
@@ -422,6 +439,9 @@ class Agent:
         return await asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._closing:
+            work.close()
+            return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._spent)

@@ -159,7 +159,10 @@ def _failed(task: asyncio.Future[None]) -> None:
 
 async def _follow(agent: Agent, cluster: Cluster) -> None:
     async for event in cluster.pods():
-        agent.hear(event)
+        try:
+            agent.hear(event)
+        except Exception:  # noqa: BLE001 - no pod may end the agent of all others
+            _LOG.exception("what was told of a pod was not understood")
 
 
 async def _tell(agent: Agent) -> None:
