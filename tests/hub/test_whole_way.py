@@ -1,58 +1,19 @@
 """From an example on one machine to its command on another, which has nothing but the hub: as users type it."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from shell_machines import Machine, without_indices
 
 pytestmark = pytest.mark.integration
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hello"
-NOWHERE = "http://127.0.0.1:9"
 SERVICE = """
 [services]
 clock.command = "echo $BREAKBULK_ENV; while sleep 0.1; do :; done"
 clock.ready.command = "true"
 """
-
-
-class Machine:
-    """A machine: store, cache, configuration and home of its own, and the hub."""
-
-    def __init__(self, directory: Path, **variables: str) -> None:
-        self.work = directory / "work"
-        self.work.mkdir(parents=True)
-        self.store = directory / "store"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BREAKBULK_", "XDG_"))}
-        self.variables = kept | {
-            "BREAKBULK_STORE": str(self.store),
-            "BREAKBULK_CACHE": str(directory / "cache"),
-            "BREAKBULK_CONFIGURATION": str(directory / "configuration"),
-            "BREAKBULK_HUB": str(directory.parent / "hub"),
-            "HOME": str(directory),
-            "NO_COLOR": "1",
-            **variables,
-        }
-
-    def __call__(self, *words: str, code: int = 0, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
-        finished = subprocess.run(
-            [sys.executable, "-m", "breakbulk", *words],
-            cwd=directory or self.work,
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert finished.returncode == code, finished.stdout + finished.stderr
-        return finished
-
-    def document(self, *words: str, code: int = 0) -> Any:
-        return json.loads(self(*words, "--json", code=code).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +36,7 @@ def here(place: Path, shared_cache: Path) -> Machine:
 @pytest.fixture
 def there(place: Path, tmp_path: Path) -> Machine:
     """A machine whose store and directory are empty, and for which every index is unreachable."""
-    apt = tmp_path / "apt"
-    (apt / "sources.list.d").mkdir(parents=True)
-    (apt / "sources.list").write_text(f"deb [trusted=yes] {NOWHERE}/debian bookworm main\n")
-    nowhere = dict.fromkeys(("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"), f"{NOWHERE}/simple")
-    return Machine(tmp_path / "there", BREAKBULK_HUB=str(place / "hub"), BREAKBULK_APT=str(apt), **nowhere)
+    return Machine(tmp_path / "there", BREAKBULK_HUB=str(place / "hub"), **without_indices(tmp_path))
 
 
 def test_what_is_pushed_here_runs_there_without_any_index(here: Machine, there: Machine) -> None:

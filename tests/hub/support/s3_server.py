@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from breakbulk.settings import Settings
 BUILD = Path(__file__).parents[3] / "tools" / "s3" / "build"
 START_MAX_S = 20
 TRIES = 5
+_TRY_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.02)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_TRY_EVERY_S)
         else:
             return True
     return False

@@ -1,5 +1,6 @@
 """A hub service in a thread of the test, on a port of its own: real sockets and the real server, and no process."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -96,19 +97,36 @@ class AnyKey:
         caller.check("collect")
 
 
+class _Server(uvicorn.Server):
+    """A server that tells other threads when it listens, or never will."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up_or_gone = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up_or_gone.set()
+
+    def run_until_told(self) -> None:
+        try:
+            self.run()
+        finally:
+            self.up_or_gone.set()
+
+
 @contextmanager
 def serving(objects: Objects, settings: Settings, state: Path, **arguments: Any) -> Iterator[Served]:
     """Serve a place until the end of the block; `arguments` are those of `Service`, and `options` by name."""
     options = Options(state=state, **{"poll_s": 0.2} | arguments.pop("options", {}))
     clock = Clock()
     service = Service(Hub(objects), options, now=clock, **arguments)
-    server = uvicorn.Server(
-        uvicorn.Config(make_application(service), port=0, log_config=None, access_log=False, ws="none")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = _Server(uvicorn.Config(make_application(service), port=0, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run_until_told, daemon=True)
     thread.start()
-    until(lambda: server.started or not thread.is_alive())
     try:
+        assert server.up_or_gone.wait(DEADLINE_S)
+        assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
         served = Served(f"http://127.0.0.1:{port}", service, clock, settings)
         yield served
@@ -125,5 +143,5 @@ def until(condition: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + DEADLINE_S
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
+        time.sleep(0.005)  # nobody tells when the answer of a service becomes another
     return found
