@@ -146,8 +146,13 @@ class Collecting:
 
     def begin(self) -> None:
         """Write the marker, over that of a collection that is dead; raise `HubError` `collection-running`."""
-        if not self._objects.create(COLLECTING, self._token):
-            self._take_over()
+        try:
+            if not self._objects.create(COLLECTING, self._token):
+                self._take_over()
+        except HubError as error:
+            if error.reference == "hub-full":
+                error.hint = "make a little room in another way: a collection begins with writing some bytes"
+            raise
         self._renewed_s = _now_s()
         stat = self._objects.stat(COLLECTING)
         if stat is None:

@@ -46,6 +46,8 @@ def write_directory(image: Image, directory: Path) -> int:
 
     """
     _check(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    replace_file(directory / "oci-layout", _MARK, 0o644)  # first: by it the next attempt knows what this one began
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     new = sum(_place(layer, blobs / layer.digest) for layer in image.layers)
@@ -53,7 +55,6 @@ def write_directory(image: Image, directory: Path) -> int:
         if not (blobs / document.digest).exists():
             replace_file(blobs / document.digest, document.data, 0o644)
             new += len(document.data)
-    replace_file(directory / "oci-layout", _MARK, 0o644)
     replace_file(directory / "index.json", _index(image, _others(image, directory)), 0o644)
     return new
 

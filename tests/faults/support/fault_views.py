@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -42,9 +41,11 @@ def small_disk(world: World, directory: Path, size: str) -> Iterator[Disk]:
         assert holder.stdout.readline() == "ready\n"
         disk = Disk(holder.pid, directory)
         world.enter, world.view = disk.enter, Path(f"/proc/{holder.pid}/root")
-        yield disk
-        holder.stdin.close()
-    world.enter, world.view = (), Path("/")
+        try:
+            yield disk
+        finally:
+            world.enter, world.view = (), Path("/")
+            holder.stdin.close()
 
 
 def read_only(directory: Path) -> list[str]:
@@ -57,7 +58,7 @@ def become_ordinary(world: World) -> None:
     """Make an ordinary user of whoever calls the program; the machine is theirs."""
     if os.geteuid() == 0:
         for path in (world.root, *world.root.rglob("*")):
-            shutil.chown(path, ORDINARY, ORDINARY)
+            os.chown(path, ORDINARY, ORDINARY, follow_symlinks=False)
         world.enter = ["setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups"]
     world.environment["PYTHONPATH"] = os.pathsep.join([str(SOURCE), sysconfig.get_path("purelib")])
     world.program = [_python_for(world), "-m", "breakbulk"]

@@ -190,6 +190,10 @@ class World:
         return self.root / "cache"
 
     @property
+    def hub(self) -> Path:
+        return self.root / "hub"
+
+    @property
     def apt(self) -> Path:
         return self.root / "apt"
 
@@ -222,7 +226,8 @@ class World:
 
     def variables(self) -> dict[str, str]:
         """Return the whole environment of the program."""
-        places = {"STORE": self.store, "CACHE": self.cache, "APT": self.apt}
+        places = {"STORE": self.store, "CACHE": self.cache, "APT": self.apt, "HUB": self.hub}
+        places["CONFIGURATION"] = self.root / "configuration"
         settings = {f"BREAKBULK_{name}": str(path) for name, path in places.items()}
         settings |= {"BREAKBULK_RETRIES": "2", "BREAKBULK_TIMEOUT": "5", "BREAKBULK_JOBS": "2", MARK: self.mark}
         uv = {
@@ -257,7 +262,7 @@ class World:
     def fails(self, *argv: str, error: str) -> Any:
         """Run a call that ends with a documented error and leaves nothing; return the error's document."""
         code = documented_errors()[error]
-        words = [*argv[:1], "--json", *argv[1:]]
+        words = [argv[0], "--json", *argv[1:]] if argv[0] == "run" else [*argv, "--json"]
         document = json.loads(self.call(*words, code=code))
         assert (document["error"], document["exit_code"]) == (error, code), document
         self.assert_tidy()
@@ -302,11 +307,20 @@ class World:
             path for path in project.iterdir() if path.name not in {"breakbulk.toml", "breakbulk.lock", ".breakbulk"}
         ]
         found += (self.seen(self.cache) / "deb").rglob(".*")
+        found += self.seen(self.cache).glob("*/.scratch-*")
+        found += self.seen(self.root).glob("*/.*.half-made")
+        found += (self.seen(hub) / name for hub in self.root.iterdir() for name in _staged(self.seen(hub)))
         if (store / "staging").is_dir():
             found += (store / "staging").iterdir()
             found += (path for path in (store / "compositions").iterdir() if "." in path.name)
             found += (path for path in (store / "records").iterdir() if not (store / "packages" / path.name).exists())
         return list(map(str, found))
+
+
+def _staged(hub: Path) -> list[str]:
+    """Return what writers of a hub have left half-made, if this is one."""
+    staging = hub / ".staging"
+    return os.listdir(staging) if staging.is_dir() else []
 
 
 def processes_with(mark: str) -> list[str]:
