@@ -243,6 +243,17 @@ def test_a_killed_up_is_undone_by_down(server: ControlPlane, keeper: ExistingDri
     keeper.down("theirs", SILENT)
 
 
+def test_an_up_that_was_killed_before_it_made_anything_is_undone(
+    server: ControlPlane, keeper: ExistingDriver, unchanged: None
+) -> None:
+    kubeconfig = keeper.up(request(server), SILENT).kubeconfig
+    assert kubeconfig is not None
+    server.kubectl("delete", "runtimeclass", "breakbulk", "flox")
+    kubeconfig.unlink()
+    keeper.down("theirs", SILENT)
+    assert keeper.names() == []
+
+
 def test_logs_are_those_of_agents(server: ControlPlane, keeper: ExistingDriver, unchanged: None) -> None:
     keeper.up(request(server), SILENT)
     assert failure(lambda: keeper.log("theirs", "etcd")).reference == "component-unknown"

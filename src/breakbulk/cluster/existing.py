@@ -10,18 +10,15 @@ undone. Counterparts: `belongings`, `permissions`; `node.manifest` has the objec
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import yaml
 
 from breakbulk.cluster.belongings import Belonging, belonging, install, missing, remove
-from breakbulk.cluster.drivers import unknown_cluster
 from breakbulk.cluster.model import (
     ClusterRequest,
     ClusterStatus,
@@ -29,28 +26,19 @@ from breakbulk.cluster.model import (
     DriverKind,
     LogSource,
     NodeStatus,
-    check_name,
     state_of,
 )
 from breakbulk.cluster.node_reports import node_status
 from breakbulk.cluster.permissions import check_permissions
-from breakbulk.cluster.records import (
-    ClusterRecord,
-    cluster_directory,
-    cluster_names,
-    read_record,
-    recorded_driver,
-    write_record,
-)
+from breakbulk.cluster.recorded import RecordedDriver, ask
+from breakbulk.cluster.records import ClusterRecord, write_record
 from breakbulk.errors import ClusterError, UsageError
 from breakbulk.kubernetes.configuration import Access, Chosen, choose, find_access
-from breakbulk.kubernetes.connection import Connection, RefusedError, UnreachableError, connect
+from breakbulk.kubernetes.connection import Connection, RefusedError, UnreachableError
 from breakbulk.kubernetes.kinds import NODE, POD
-from breakbulk.kubernetes.objects import AGENT, NAMESPACE, runtime_classes
+from breakbulk.kubernetes.objects import AGENT, NAMESPACE
 from breakbulk.lock.replacing import replace_file
-from breakbulk.node.manifest import Deployment, manifest
 from breakbulk.reporting import Reporter
-from breakbulk.settings import Settings
 
 __all__ = ["OLDEST", "ExistingDriver", "ExistingRecord"]
 
@@ -60,8 +48,6 @@ OLDEST = (1, 32)
 _AGENTS = "app.kubernetes.io/component=node-agent"
 _SERVER = "kube-apiserver"
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
-
-Answer = TypeVar("Answer")
 
 
 class ExistingRecord(ClusterRecord, frozen=True, kw_only=True):
@@ -74,18 +60,11 @@ class ExistingRecord(ClusterRecord, frozen=True, kw_only=True):
     belongings: tuple[Belonging, ...] = ()
 
 
-class ExistingDriver:
-    """Prepares clusters that exist.
-
-    Args:
-        settings: Say where records are, and where kubectl looks.
-
-    """
+class ExistingDriver(RecordedDriver[ExistingRecord]):
+    """Prepares clusters that exist; the environment of its settings says where kubectl looks."""
 
     kind: DriverKind = "existing"
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    record_type = ExistingRecord
 
     def up(self, request: ClusterRequest, reporter: Reporter) -> ClusterStatus:
         """Put into the cluster what imageless pods need, or bring that up to date.
@@ -95,43 +74,38 @@ class ExistingDriver:
                 `kubernetes-too-old`.
 
         """
-        directory = self._directory(request.name)
-        recorded = read_record(directory, ExistingRecord)
-        access = self._access(request, directory, is_known=recorded is not None)
+        recorded = self._recorded(request.name)
+        access = self._access(request)
         chosen = choose(access)
-        objects = _objects(request.image or (recorded.image if recorded else None), self._hub())
+        objects = self._objects(request.image or (recorded.image if recorded else None))
         record = _decide(request, chosen, recorded, objects)
-        _run(access, lambda connection: _check(connection, record))
-        write_record(directory, record)
-        replace_file(directory / "kubeconfig", _minified(chosen), 0o600)
-        self._asked(request.name, lambda connection: install(connection, objects, record.mark, reporter))
+        ask(access, lambda connection: _check(connection, record))
+        write_record(self._directory(request.name), record)
+        replace_file(self._kubeconfig(request.name), _minified(chosen), 0o600)
+        self._ask(request.name, lambda connection: install(connection, objects, record.mark, reporter))
         return self.status(request.name)
 
     def status(self, name: str) -> ClusterStatus:
         """Ask the cluster how it is; raise `NotFoundError`, `ClusterError`."""
         record = self._known(name)
-        nodes, components, version = self._asked(name, lambda connection: _look(connection, record))
+        nodes, components, version = self._ask(name, lambda connection: _look(connection, record))
         return ClusterStatus(
             name=name,
             driver=self.kind,
             state=state_of(components, nodes),
             kubernetes=version,
             server=record.server,
-            kubeconfig=self._directory(name) / "kubeconfig",
+            kubeconfig=self._kubeconfig(name),
             nodes=nodes,
             components=components,
         )
-
-    def names(self) -> list[str]:
-        """Return the clusters that exist and were prepared here."""
-        state = self._settings.state
-        return [name for name in cluster_names(state) if recorded_driver(cluster_directory(state, name)) == self.kind]
 
     def down(self, name: str, reporter: Reporter) -> None:
         """Remove from the cluster what `up` put there; raise `NotFoundError`, `ClusterError`."""
         record, directory = self._known(name), self._directory(name)
         try:
-            self._asked(name, lambda connection: remove(connection, record.belongings, record.mark, reporter))
+            if self._kubeconfig(name).exists():  # else nothing was made yet
+                self._ask(name, lambda connection: remove(connection, record.belongings, record.mark, reporter))
         except UnreachableError as error:
             error.hint = f"try again when it answers; if it is gone for good, remove the directory {directory}"
             raise
@@ -146,48 +120,19 @@ class ExistingDriver:
                 identifier="component-unknown",
                 hint=f"take {AGENT}",
             )
-        pods = self._asked(name, _agents)
+        pods = self._ask(name, _agents)
         found = [pod for pod in pods if node in {None, pod["spec"].get("nodeName")}]
         if len(found) != 1:
             raise _which_node(pods, node)
-        kubeconfig = str(self._directory(name) / "kubeconfig")
+        kubeconfig = str(self._kubeconfig(name))
         return ("kubectl", "--kubeconfig", kubeconfig, "-n", NAMESPACE, "logs", found[0]["metadata"]["name"])
 
-    def _access(self, request: ClusterRequest, directory: Path, *, is_known: bool) -> Access:
+    def _access(self, request: ClusterRequest) -> Access:
         """Return where to look: what is asked for, else what was recorded, else what kubectl takes."""
-        if is_known and request.kubeconfig is None and request.context is None:
-            return Access(files=(directory / "kubeconfig",))
+        if request.kubeconfig is None and request.context is None and self._kubeconfig(request.name).exists():
+            return Access(files=(self._kubeconfig(request.name),))
         outside = {name: value for name, value in self._settings.environment.items() if name != _IN_CLUSTER}
         return find_access(outside, kubeconfig=request.kubeconfig, context=request.context)
-
-    def _hub(self) -> str:
-        """Return the hub if nodes can reach it, too."""
-        hub = self._settings.hub
-        return "" if hub.startswith(("/", "file:")) else hub
-
-    def _directory(self, name: str) -> Path:
-        return cluster_directory(self._settings.state.resolve(), check_name(name))
-
-    def _known(self, name: str) -> ExistingRecord:
-        record = read_record(self._directory(name), ExistingRecord)
-        if record is None:
-            raise unknown_cluster(name, self._settings)
-        return record
-
-    def _asked(self, name: str, question: Callable[[Connection], Awaitable[Answer]]) -> Answer:
-        return _run(Access(files=(self._directory(name) / "kubeconfig",)), question)
-
-
-def _run(access: Access, question: Callable[[Connection], Awaitable[Answer]]) -> Answer:
-    async def ask() -> Answer:
-        async with connect(access) as connection:
-            return await question(connection)
-
-    return asyncio.run(ask())
-
-
-def _objects(image: str | None, hub: str) -> list[dict[str, Any]]:
-    return manifest(Deployment(image=image, hub=hub)) if image else runtime_classes()
 
 
 def _decide(

@@ -66,7 +66,7 @@ command = Group(
 @click.option(
     "--image",
     metavar="IMAGE",
-    help="Of the node agent, which then installs the nodes of an existing cluster; see `breakbulk node manifest`.",
+    help="Of the node agent, which then installs the nodes of kind and of an existing cluster.",
 )
 def up(
     invocation: Invocation,
@@ -197,7 +197,11 @@ for _command in (up, status, kubeconfig, logs, down):
 
 def _check_options(kind: str, given: dict[str, Any]) -> None:
     """Raise `UsageError` for options that mean nothing to a driver."""
-    foreign = ("kubernetes", "nodes") if kind == "existing" else ("context", "kubeconfig", "image")
+    foreign = {
+        "native": ("context", "kubeconfig", "image"),
+        "kind": ("context", "kubeconfig"),
+        "existing": ("kubernetes", "nodes"),
+    }[kind]
     wrong = [f"--{option}" for option in foreign if given[option] is not None]
     if wrong:
         raise UsageError(
