@@ -22,10 +22,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from breakbulk.errors import PlatformError
 from breakbulk.store import linux
 
-__all__ = ["DIRECTORY", "RUNTIME", "bring_along", "install_on_host", "launcher"]
+__all__ = ["DIRECTORY", "RUNTIME", "Container", "bring_along", "install_on_host", "launcher"]
 
 DIRECTORY = Path("/opt/breakbulk")
 RUNTIME = DIRECTORY / "runtime"
@@ -34,37 +36,59 @@ _COPIED = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib64")
 _LINKERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
 
 
-def install_on_host(host: Path, arguments: Sequence[str]) -> int:
-    """Copy this container's program to the node, run `breakbulk node install` there, and return its exit code.
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """The container that brings the program.
+
+    Attributes:
+        root: Its root file system.
+        python: Its interpreter, a file in there.
+        node: Mount namespace of the node: that of its first process, in a container that sees the node's processes.
+
+    """
+
+    root: Path = Path("/")
+    python: str
+    node: Path = Path("/proc/1/ns/mnt")
+
+    @classmethod
+    def around(cls) -> Container:
+        """Return the one that this process is in."""
+        return cls(python=os.path.realpath(sys.executable))
+
+
+def install_on_host(host: Path, arguments: Sequence[str], container: Container | None = None) -> int:
+    """Copy a container's program to the node, run `breakbulk node install` there, and return its exit code.
 
     Args:
         host: Where the container sees the node's root file system.
         arguments: Further ones of the command.
+        container: By default the one around this process.
 
     Raises:
         PlatformError: `host-not-writable`, `host-not-reachable`.
 
     """
-    python = bring_along(Path("/"), host)
+    container = container or Container.around()
+    python = bring_along(container, host)
     command = [str(python), "-m", "breakbulk", "node", "install", "--no-agent", "--python", str(python), *arguments]
-    status = _run_on_host(command)
+    status = _run_on_host(command, container.node)
     if status == 0:
         _forget_old(host / DIRECTORY.relative_to("/"), python.parent.name)
     return status
 
 
-def bring_along(source: Path, host: Path) -> Path:
-    """Copy a root file system to a node, unless it has it, and return its interpreter as the node sees it.
+def bring_along(container: Container, host: Path) -> Path:
+    """Copy a container's root to a node, unless it is there, and return its interpreter as the node sees it.
 
     Raises:
         PlatformError: `host-not-writable`.
 
     """
-    name = _name()
+    name = f"{version('breakbulk')}-{sysconfig.get_python_version()}"
     target = host / DIRECTORY.relative_to("/") / name
     try:
         if not target.is_dir():
-            _copy(source, target)
+            _copy(container, target)
     except (OSError, shutil.Error) as error:
         raise PlatformError(
             "the program cannot be copied to the node",
@@ -86,24 +110,25 @@ def launcher(directory: Path, python: str, machine: str) -> str:
 
     """
     multiarch = f"{machine}-linux-gnu"
-    libraries = ":".join(f"{directory}/{path}/{multiarch}" for path in ("usr/lib", "lib"))
+    places = (f"usr/lib/{multiarch}", f"lib/{multiarch}", "usr/local/lib", "usr/lib64", "usr/lib")
+    libraries = ":".join(f"{directory}/{place}" for place in places)
     linker = f"{directory}/{_LINKERS.get(machine, _LINKERS['x86_64'])}"
     program = f"{directory}{python}"
     return f'#!/bin/sh\nexec {linker} --library-path {libraries} --argv0 {program} {program} "$@"\n'
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(container: Container, target: Path) -> None:
     staged = target.with_name(f".{target.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     for name in _COPIED:
-        origin = source / name
+        origin = container.root / name
         if origin.is_symlink():
             (staged / name).symlink_to(origin.readlink())
         elif origin.is_dir():
             shutil.copytree(origin, staged / name, symlinks=True, ignore=_without_copies)
     script = staged / "python"
-    script.write_text(launcher(DIRECTORY / target.name, os.path.realpath(sys.executable), os.uname().machine))
+    script.write_text(launcher(DIRECTORY / target.name, container.python, os.uname().machine), encoding="utf-8")
     script.chmod(0o755)
     os.sync()
     staged.rename(target)
@@ -121,14 +146,10 @@ def _without_copies(directory: str, names: list[str]) -> list[str]:
     return [name for name in names if Path(directory, name) == DIRECTORY]
 
 
-def _name() -> str:
-    return f"{version('breakbulk')}-{sysconfig.get_python_version()}"
-
-
-def _run_on_host(command: Sequence[str]) -> int:
-    """Run a command in the mount namespace of the node's first process; needs its process namespace as well."""
+def _run_on_host(command: Sequence[str], node: Path) -> int:
+    """Run a command in the node's mount namespace."""
     try:
-        mounts = os.open("/proc/1/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        mounts = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return subprocess.run(
                 command,
@@ -142,7 +163,7 @@ def _run_on_host(command: Sequence[str]) -> int:
         raise PlatformError(
             "the node around this container cannot be reached",
             identifier="host-not-reachable",
-            where="/proc/1/ns/mnt",
+            where=str(node),
             why=str(error),
             hint="run the container with `hostPID: true` and `privileged: true`",
         ) from error
