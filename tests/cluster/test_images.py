@@ -2,10 +2,20 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from breakbulk.cluster.images import pause_archive
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from control_plane import binaries
+
+from breakbulk.cluster.images import PAUSE_NAME, STUB_NAMES, pause_archive, stub_archive
 from breakbulk.cluster.pause import PROGRAMS
 
 
@@ -36,3 +46,47 @@ def test_a_pause_image_made_twice_is_the_same_to_the_byte(tmp_path: Path) -> Non
     for name in ("one", "two"):
         pause_archive(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.fixture
+def ctr(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Call `ctr` with a containerd of the test's own."""
+    configuration = tmp_path / "config.toml"
+    configuration.write_text('version = 3\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    socket = tmp_path / "c.sock"
+    places = ("--root", tmp_path / "root", "--state", tmp_path / "state", "--address", socket)
+    environment = {"PATH": f"{binaries()}:/usr/sbin:/usr/bin:/sbin:/bin"}
+    with (tmp_path / "log").open("wb") as log:
+        command = [binaries() / "containerd", "--config", configuration, *places]
+        daemon = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def call(*words: str | Path) -> str:
+        command = [binaries() / "ctr", "--address", socket, "--namespace", "k8s.io", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        deadline = time.monotonic() + 30
+        while not socket.exists():
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.05)
+        yield call
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("options", [["--local"], ["--local", "--all-platforms"], []])
+def test_containerd_takes_both_under_all_their_names(
+    ctr: Callable[..., str], tmp_path: Path, options: list[str]
+) -> None:
+    stub_archive(tmp_path / "stub.tar")
+    pause_archive(tmp_path / "pause.tar")
+    for name in ("stub", "pause"):
+        ctr("images", "import", *options, tmp_path / f"{name}.tar")
+    assert set(ctr("images", "ls", "--quiet").split()) >= {*STUB_NAMES, PAUSE_NAME}
+    for name in (*STUB_NAMES, PAUSE_NAME):
+        assert "complete" in ctr("images", "check", f"name=={name}")
+    assert "linux/amd64,linux/arm64/v8" in ctr("images", "ls", f"name=={STUB_NAMES[0]}")

@@ -187,7 +187,7 @@ def test_logs_are_read_in_the_container_of_the_node() -> None:
 def test_a_log_that_is_read_in_a_shell_can_be_followed(tmp_path: Path) -> None:
     """`--follow` at the end of such a command reaches `tail`."""
     *_, _shell, option, script, name = log_command("docker", "etcd", None, ["t-control-plane"])
-    (tmp_path / "tail").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "tail").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     (tmp_path / "tail").chmod(0o755)
     told = subprocess.run(
         ["/bin/sh", option, script, name, "--follow"], env={"PATH": str(tmp_path)}, capture_output=True, check=True
