@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from breakbulk.cluster.addresses import allot
-from breakbulk.cluster.components import Blueprint, Component, containerd, coredns, kubelet
+from breakbulk.cluster.blueprint import Blueprint, Component
+from breakbulk.cluster.control_plane import coredns
 from breakbulk.cluster.everything import all_components
+from breakbulk.cluster.node_programs import containerd, kubelet
 from breakbulk.cluster.places import NativePlace
 from breakbulk.cluster.programs import Programs
 

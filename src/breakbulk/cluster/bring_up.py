@@ -18,10 +18,11 @@ from pathlib import Path
 import msgspec
 
 from breakbulk.cluster import processes
+from breakbulk.cluster.blueprint import Blueprint, Component
 from breakbulk.cluster.certificates import write_private
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.commands import SEARCH_PATH, run
-from breakbulk.cluster.components import Blueprint, Component, control_plane
+from breakbulk.cluster.control_plane import control_plane
 from breakbulk.cluster.credentials import issue_credentials
 from breakbulk.cluster.everything import components_of_node
 from breakbulk.cluster.imageless import install_node

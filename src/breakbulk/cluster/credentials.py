@@ -6,8 +6,9 @@ that the roles which an API server brings along fit.
 
 from __future__ import annotations
 
+from breakbulk.cluster.blueprint import CLUSTER_DOMAIN, Blueprint
 from breakbulk.cluster.certificates import Authority, Identity, open_authority, private_key, write_private
-from breakbulk.cluster.components import CLUSTER_DOMAIN, COREDNS_USER, Blueprint
+from breakbulk.cluster.control_plane import COREDNS_USER
 from breakbulk.cluster.kubeconfigs import kubeconfig
 
 __all__ = ["ADMINISTRATOR", "issue_credentials"]

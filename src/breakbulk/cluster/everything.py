@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from breakbulk.cluster.components import Blueprint, Component, control_plane, node_components
+from breakbulk.cluster.blueprint import Blueprint, Component
+from breakbulk.cluster.control_plane import control_plane
 from breakbulk.cluster.imageless import agent
+from breakbulk.cluster.node_programs import node_programs
 
 __all__ = ["all_components", "components_of_node"]
 
@@ -17,4 +19,4 @@ def all_components(plan: Blueprint) -> tuple[Component, ...]:
 def components_of_node(plan: Blueprint, number: int) -> tuple[Component, ...]:
     """Return everything that runs on node 1, 2, ... besides the control plane."""
     agents = () if plan.agent_variables is None else (agent(plan, number),)
-    return (*node_components(plan, number), *agents)
+    return (*node_programs(plan, number), *agents)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from breakbulk.cluster.components import Blueprint, Component, Probe
+from breakbulk.cluster.blueprint import Blueprint, Component, Probe
 from breakbulk.node.installation import Program, install
 from breakbulk.node.place import NodePlace
 from breakbulk.node.units import agent_arguments

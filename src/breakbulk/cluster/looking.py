@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from breakbulk.cluster import processes
+from breakbulk.cluster.blueprint import Blueprint, Component
 from breakbulk.cluster.cgroups import Hierarchies
-from breakbulk.cluster.components import Blueprint, Component
 from breakbulk.cluster.everything import all_components
 from breakbulk.cluster.model import ClusterStatus, ComponentStatus, state_of
 from breakbulk.cluster.probing import Observer

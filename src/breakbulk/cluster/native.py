@@ -12,10 +12,10 @@ from ipaddress import IPv4Network
 
 from breakbulk.cluster import machine
 from breakbulk.cluster.addresses import Addresses, allot, overlapping
+from breakbulk.cluster.blueprint import Blueprint, Component
 from breakbulk.cluster.bring_up import BringUp
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.commands import check_tools
-from breakbulk.cluster.components import Blueprint, Component
 from breakbulk.cluster.drivers import unknown_cluster
 from breakbulk.cluster.everything import all_components
 from breakbulk.cluster.looking import look

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from breakbulk.cluster.components import COREDNS_USER
+from breakbulk.cluster.control_plane import COREDNS_USER
 
 __all__ = ["cluster_objects"]
 

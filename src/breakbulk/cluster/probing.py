@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from breakbulk.cluster.components import Blueprint, Probe
+from breakbulk.cluster.blueprint import Blueprint, Probe
 from breakbulk.cluster.credentials import ADMINISTRATOR
 from breakbulk.cluster.model import NodeStatus
 
