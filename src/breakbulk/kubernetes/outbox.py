@@ -2,8 +2,8 @@
 
 Of one object and reason there is one event in the cluster, whose message is the newest and whose count rises, as
 kubelet's own back-off messages do it. So waiting events of one object and reason become one, and what is limited is
-how often that one is written: a few at once, then one each `refill_s`. The newest message is never the one that is
-dropped. When too much waits, what has waited longest goes.
+how often that one is written: a few at once, then one each `refill_s`. Of one subject the newest message is the one
+that is written. When too much waits, what has waited longest goes, and is counted.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Outbox:
         before = self._waiting.get(subject)
         self._waiting[subject] = Notice(subject=subject, message=message, count=count + (before.count if before else 0))
         while len(self._waiting) > self._most:
-            self._waiting.popitem(last=False)
-            self.dropped += 1
+            _, notice = self._waiting.popitem(last=False)
+            self.dropped += notice.count
 
     def put_back(self, notice: Notice) -> None:
         """Let a notice that could not be written wait again, behind what was said of its subject since."""
