@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable
-from typing import Any
 
 from breakbulk.errors import ManifestError
+
+TYPE_CHECKING = False  # typing and tomllib take longer to import than the runtime handler has
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Fault", "KeyPath", "nearest", "parse_key", "render"]
 
@@ -62,6 +64,8 @@ def parse_key(text: str) -> KeyPath | None:
     """Return the key path that `text` writes as TOML does (`install."a.b"`), None when it is none."""
     if "=" in text or not text.isprintable():
         return None
+    import tomllib
+
     try:
         value: Any = tomllib.loads(f"{text} = 0")
     except tomllib.TOMLDecodeError:

@@ -93,6 +93,6 @@ class Bundle:
         half = self._inside(f".{name}.{os.getpid()}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(half, flags, 0o600), "w", encoding="ascii") as file:
-            json.dump(table, file, separators=(",", ":"))
+            file.write(json.dumps(table, separators=(",", ":")))  # not dump, which is written in Python
             os.fchmod(file.fileno(), mode)
         os.replace(half, self._inside(name))

@@ -10,6 +10,7 @@ Nothing runs unless all of it has succeeded.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from breakbulk.errors import NotFoundError, UsageError
@@ -186,11 +187,9 @@ class _Creation:
 
     def _plan(self, reference: str) -> MountPlan | None:
         """Return the plan of what the reference meant when the pod came, if all of it is there."""
-        from breakbulk.node.rooting import absent
-
         digest = digest_of(reference) or (self._record.digests.get(reference) if self._record else None)
         plan = MountPlan.read(self._node.state, environment_of(reference), digest) if digest else None
-        return plan if plan is not None and absent(plan.lowers) is None else None
+        return plan if plan is not None and all(map(os.path.isdir, plan.lowers)) else None
 
     def _prepare(self) -> None:
         self._agent.prepare(self._pod, self._annotations)

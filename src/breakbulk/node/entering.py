@@ -34,7 +34,7 @@ def enter(place: str, path: str) -> None:
         made = _inside(json.load(file), note, bundle)
         file.seek(0)
         file.truncate()
-        json.dump(made, file)
+        file.write(json.dumps(made))
 
 
 def _inside(wanted: Mapping[str, Any], note: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:

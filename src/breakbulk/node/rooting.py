@@ -21,18 +21,13 @@ from breakbulk.node.mount_table import Overlay, overlay_at
 from breakbulk.store import linux
 from breakbulk.store.rootfs import mount_overlay
 
-__all__ = ["IMAGE_LAYERS_MAX", "PACKAGE_LAYERS_MAX", "absent", "mount_root"]
+__all__ = ["IMAGE_LAYERS_MAX", "PACKAGE_LAYERS_MAX", "mount_root"]
 
 PACKAGE_LAYERS_MAX = 450
 """The store merges longer lists (`store.bundle`)."""
 
 IMAGE_LAYERS_MAX = 50
 """Together an overlay's 500."""
-
-
-def absent(lowers: Sequence[str]) -> str | None:
-    """Return the first of the directories that is not there."""
-    return next((lower for lower in lowers if not os.path.isdir(lower)), None)
 
 
 def mount_root(root: str, lowers: Sequence[str], *, store: str, user_namespace: str, only_stub: bool) -> None:

@@ -140,6 +140,12 @@ class Node:
         }
         PodRecord(**{**given, **fields}).write(str(self.run))
 
+    def mounts(self) -> list[str]:
+        """Return what is mounted of this node, and of its store."""
+        places = (str(self.directory), str(self.realised.store))
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if any(place in line for place in places)]
+
     def container(
         self, *args: str, environment: str | None = "ada/tool", prepared: bool = True, **fields: Any
     ) -> Container:
@@ -167,7 +173,6 @@ def node(realised: Realised, runc: str) -> Iterator[Node]:
     """A node with a plan and a record of `ada/tool`; nothing of its containers stays."""
     directory = Path(tempfile.mkdtemp(prefix="breakbulk-test-", dir="/var/tmp"))
     directory.chmod(0o755)
-    before = Path("/proc/self/mountinfo").read_text()
     node = Node(directory, realised, runc)
     node.install()
     node.plan()
@@ -177,7 +182,7 @@ def node(realised: Realised, runc: str) -> Iterator[Node]:
         for container in node.made:
             container.delete()
     _remove_cgroups()
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert node.mounts() == []
     remove_tree(directory)
 
 
