@@ -1,11 +1,13 @@
 """Native clusters, on real control planes and nodes: they work, heal, share the machine, and leave nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from machine_snapshot import kernel_settings, snapshot
@@ -14,7 +16,8 @@ from running_cluster import RunningCluster, bring_up, pause_pod, python
 
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.drivers import driver
-from breakbulk.cluster.mounts import mounts_below
+from breakbulk.cluster.mounts import mounts_below, unmount_below
+from breakbulk.cluster.networks import remove_network
 from breakbulk.cluster.places import NativePlace
 from breakbulk.cluster.records import cluster_directory
 from breakbulk.errors import ClusterError, NotFoundError, UsageError
@@ -134,6 +137,36 @@ def test_all_of_it_killed_at_once_comes_back_with_its_pods(cluster: RunningClust
     bring_up(cluster.settings, cluster.name)
     assert cluster.wait_for_phase("returning")["status"]["containerStatuses"][0]["restartCount"] == 0
     cluster.kubectl("delete", "pod", "returning")
+
+
+def test_after_a_restart_of_the_machine_a_cluster_comes_back_with_its_pods(clusters: Settings) -> None:
+    one = bring_up(clusters, f"r{os.getpid():x}")
+    one.apply({**pause_pod("returning")})
+    before = one.wait_for_phase("returning")["metadata"]["uid"]
+    _restart_machine(place(one))
+    assert one.status().state == "stopped"
+    bring_up(clusters, one.name)
+    after = one.wait_for(lambda: _running_again(one.get("pod", "returning")))
+    assert after["metadata"]["uid"] == before
+    assert after["status"]["containerStatuses"][0]["restartCount"] == 1
+    driver("native", clusters).down(one.name, SILENT)
+
+
+def _running_again(pod: dict[str, Any]) -> dict[str, Any] | None:
+    states = pod["status"].get("containerStatuses", [{}])
+    return pod if states[0].get("restartCount") and states[0]["ready"] else None
+
+
+def _restart_machine(place: NativePlace) -> None:
+    """Leave of a cluster what a restart of the machine leaves: files, but no process, mount, network, group or /run."""
+    hierarchies = Hierarchies.of_machine()
+    hierarchies.kill(place.control_group)
+    unmount_below(place.directory)
+    unmount_below(place.runtime)
+    namespaces = [place.node(f"{place.name}-1").network_namespace]
+    remove_network(place, [1], namespaces)
+    hierarchies.remove(place.control_group)
+    shutil.rmtree(place.runtime)
 
 
 def test_logs_of_components_are_files(cluster: RunningCluster) -> None:

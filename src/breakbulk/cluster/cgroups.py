@@ -24,6 +24,7 @@ __all__ = ["Hierarchies", "Hierarchy", "parse_hierarchies"]
 _KILL_TIMEOUT_S = 30.0
 _POLL_S = 0.02
 _NEEDED = ("cpu", "cpuacct", "cpuset", "memory", "pids")
+_PASSED_ON = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"}
 _NEEDED_UNIFIED = ("cpu", "cpuset", "memory", "pids")
 
 
@@ -167,8 +168,9 @@ def _ensure(hierarchy: Hierarchy, group: str) -> None:
 
 
 def _pass_controllers_on(directory: Path) -> None:
-    """Give the groups below every controller that the group itself has; version 2 does not by itself."""
-    wanted = set(_words(directory / "cgroup.controllers")) - set(_words(directory / "cgroup.subtree_control"))
+    """Give the groups below the controllers that kubelet uses; version 2 does not by itself."""
+    wanted = _PASSED_ON & set(_words(directory / "cgroup.controllers"))
+    wanted -= set(_words(directory / "cgroup.subtree_control"))
     if wanted:
         (directory / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in sorted(wanted)))
 

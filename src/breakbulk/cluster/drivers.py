@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from breakbulk.cluster.model import KINDS, ClusterRequest, ClusterStatus, DriverKind, LogSource, check_name
+from breakbulk.cluster.places import NativePlace
 from breakbulk.cluster.records import cluster_directory, cluster_names, recorded_driver
 from breakbulk.errors import ClusterError, NotFoundError, UsageError
 from breakbulk.reporting import Reporter
@@ -62,11 +63,18 @@ def driver(kind: str, settings: Settings) -> Driver:
 
 
 def driver_of(name: str, settings: Settings) -> Driver:
-    """Return whoever keeps a cluster that exists; raise `NotFoundError` (`cluster-unknown`), `UsageError`."""
-    kind = recorded_driver(cluster_directory(settings.state, check_name(name)))
-    if kind is None:
+    """Return whoever keeps a cluster, or can remove what is left of one.
+
+    Raises:
+        NotFoundError: `cluster-unknown`.
+        UsageError: `cluster-name`.
+
+    """
+    directory = cluster_directory(settings.state, check_name(name))
+    kind = recorded_driver(directory)
+    if kind is None and not (directory.exists() or NativePlace(name, directory).runtime.exists()):
         raise unknown_cluster(name, settings)
-    return driver(kind, settings)
+    return driver(kind or "native", settings)
 
 
 def driver_for(name: str, kind: str | None, settings: Settings) -> Driver:

@@ -99,6 +99,9 @@ imports = [{_toml(node.containerd_drop_ins / "*.toml")}]
 [plugins.'io.containerd.nri.v1.nri']
   disable = true
 
+[plugins.'io.containerd.cri.v1.images'.registry]
+  config_path = {_toml(plan.place.registries)}
+
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = {_toml(PAUSE_NAME)}
 

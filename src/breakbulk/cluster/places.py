@@ -118,6 +118,11 @@ class NativePlace:
         return self.directory / "configuration"
 
     @property
+    def registries(self) -> Path:
+        """Where users say how their registries are reached: `HOST:PORT/hosts.toml`, containerd's `config_path`."""
+        return self.configuration / "registries"
+
+    @property
     def bridge(self) -> str:
         """Interface that joins the nodes; its address is this machine's among them."""
         return f"bb-{self._short_name}"

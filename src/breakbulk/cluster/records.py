@@ -48,8 +48,14 @@ def cluster_names(state: Path) -> list[str]:
 
 
 def recorded_driver(directory: Path) -> DriverKind | None:
-    """Return who keeps the cluster of a directory, None when there is none; raise like `read_record`."""
-    record = read_record(directory, ClusterRecord)
+    """Return who keeps the cluster of a directory, None when there is none.
+
+    Where the record is damaged that is `native`: it needs no record to remove everything that bears a cluster's name.
+    """
+    try:
+        record = read_record(directory, ClusterRecord)
+    except ClusterError:
+        return "native"
     return record.driver if record else None
 
 
