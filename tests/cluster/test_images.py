@@ -2,10 +2,8 @@
 
 import io
 import json
-import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from control_plane import binaries
+from own_containerd import own_containerd
 
 from breakbulk.cluster.images import PAUSE_NAME, STUB_NAMES, pause_archive, stub_archive
 from breakbulk.cluster.pause import PROGRAMS
@@ -51,30 +49,8 @@ def test_a_pause_image_made_twice_is_the_same_to_the_byte(tmp_path: Path) -> Non
 @pytest.fixture
 def ctr(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Call `ctr` with a containerd of the test's own."""
-    configuration = tmp_path / "config.toml"
-    configuration.write_text('version = 3\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
-    socket = tmp_path / "c.sock"
-    places = ("--root", tmp_path / "root", "--state", tmp_path / "state", "--address", socket)
-    environment = {"PATH": f"{binaries()}:/usr/sbin:/usr/bin:/sbin:/bin"}
-    with (tmp_path / "log").open("wb") as log:
-        command = [binaries() / "containerd", "--config", configuration, *places]
-        daemon = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-
-    def call(*words: str | Path) -> str:
-        command = [binaries() / "ctr", "--address", socket, "--namespace", "k8s.io", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    try:
-        deadline = time.monotonic() + 30
-        while not socket.exists():
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.05)
-        yield call
-    finally:
-        daemon.terminate()
-        daemon.wait()
+    with own_containerd(tmp_path) as containerd:
+        yield containerd.ctr
 
 
 @pytest.mark.cluster

@@ -14,7 +14,7 @@ from breakbulk.cli.declaration import Group
 
 __all__ = ["COMMANDS", "command"]
 
-COMMANDS: tuple[str, ...] = ("install", "status", "doctor", "prewarm", "uninstall", "manifest", "agent")
+COMMANDS: tuple[str, ...] = ("install", "status", "doctor", "prewarm", "stub", "uninstall", "manifest", "agent")
 """The commands, in the order of `--help`."""
 
 
