@@ -16,11 +16,12 @@ from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import change_key
 from breakbulk.hub.names import parse_reference
 from breakbulk.hub.policy import HubPolicy, write_policy
+from breakbulk.hub.requiring import check_required
 from breakbulk.hub.rotation import revoke, rotate
 from breakbulk.hub.sealing import nobody
 from breakbulk.hub.statements import Envelope, Signature
 from breakbulk.hub.switching import rollback, switch
-from breakbulk.hub.trust import check_required, check_vouched
+from breakbulk.hub.trust import check_vouched
 from breakbulk.hub.trusted_keys import TRUST_FILE, read_trust
 
 BY = authorship(author="ada")

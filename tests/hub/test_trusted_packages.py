@@ -15,9 +15,9 @@ from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import publication_key
 from breakbulk.hub.packages import Publication, PublishedPackages, Source
 from breakbulk.hub.policy import HubPolicy, write_policy
+from breakbulk.hub.requiring import check_required
 from breakbulk.hub.rotation import revoke, rotate
 from breakbulk.hub.sealing import Signer, nobody
-from breakbulk.hub.trust import check_required
 from breakbulk.hub.trusted_packages import trusted_publications
 
 PACKAGE = "ada/tool"

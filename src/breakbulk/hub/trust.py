@@ -16,16 +16,13 @@ from breakbulk.errors import IntegrityError
 from breakbulk.hub.hub import Hub
 from breakbulk.hub.judging import Verifier
 from breakbulk.hub.names import Reference
-from breakbulk.hub.packages import RecordedPublication
-from breakbulk.hub.policy import read_policy, requires_signatures
 from breakbulk.hub.records import Recorded
 from breakbulk.hub.sealing import Signer, nobody
 from breakbulk.hub.seen import Histories, Sighting, has_lost
-from breakbulk.hub.trusted_packages import publication_fault
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 
-__all__ = ["check_required", "check_vouched", "resolve_trusted"]
+__all__ = ["check_vouched", "resolve_trusted"]
 
 
 def resolve_trusted(hub: Hub, reference: Reference, settings: Settings, reporter: Reporter = SILENT) -> Recorded:
@@ -76,29 +73,3 @@ def check_vouched(hub: Hub, settings: Settings, sign: Signer) -> Callable[[Recor
             raise
 
     return check
-
-
-def check_required(hub: Hub, settings: Settings) -> Callable[[Recorded | RecordedPublication], None]:
-    """Return what refuses what `hub` must not take: where it requires signatures, what no believed key has signed.
-
-    For the service, whose machine believes the keys of those who may push. Raises `HubError` `hub-requires-signatures`,
-    `IntegrityError` as `resolve_trusted`; a wrong signature is refused whatever is required.
-    """
-
-    def check(recorded: Recorded | RecordedPublication) -> None:
-        required = read_policy(hub.objects).require_signatures
-        if required and not recorded.envelope.signatures:
-            raise requires_signatures(f"{_name(recorded)} on {hub.url}")
-        verifier = Verifier(hub, settings, required=required)
-        if isinstance(recorded, RecordedPublication):
-            verifier.refused(publication_fault(verifier, recorded))
-        else:
-            verifier.check(recorded)
-
-    return check
-
-
-def _name(recorded: Recorded | RecordedPublication) -> str:
-    if isinstance(recorded, RecordedPublication):
-        return f"the package {recorded.publication.package}"
-    return recorded.change.environment

@@ -81,7 +81,7 @@ def command(
             hint="install `breakbulk[service]`",
         ) from error
     from breakbulk.hub.opening import open_hub
-    from breakbulk.hub.trust import check_required
+    from breakbulk.hub.requiring import check_required
 
     listening = _listening(listen, certificate, key, behind)
     hub = open_hub(invocation.settings, url)
