@@ -51,8 +51,6 @@ def _lines(check: Check, style: Style) -> str:
         "unknown": style.faint("unknown  "),
     }[check.state]
     lines = [f"{mark}{check.what}"]
-    if check.why:
-        lines.append(indented(f"why: {check.why}", 9))
-    if check.fix:
-        lines.append(indented(f"fix: {check.fix}", 9))
-    return "\n".join(lines)
+    lines += [f"why: {check.why}"] if check.why else []
+    lines += [f"fix: {check.fix}"] if check.fix else []
+    return indented("\n".join(lines), 9)
