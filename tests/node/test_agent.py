@@ -72,8 +72,10 @@ def test_a_pod_has_its_environment_before_anybody_asks(machine, node) -> None:
         assert it.record(uid)["grouped"] == ["c0"]
         assert it.told(condition="EnvironmentReady", pod="a")[-1]["status"] is True
         assert it.told(event="EnvironmentRealising", pod="a")
-        described = until(lambda: it.told(node="AgentReady"))[0]
-        assert described["labels"]["breakbulk.dev/ready"] == "true"
+        assert it.told(node="AgentReady")[0]["labels"]["breakbulk.dev/ready"] == "true"
+        shown = {"breakbulk.dev/environments": f"ada/tool@{digest[:12]}"}
+        until(lambda: it.told(node="AgentReady", annotations=shown))
+        assert it.told(event="EnvironmentRealising", pod="a")[0]["message"].endswith(" are missing")
     assert it.told(node="AgentStopped")
     assert not Path(socket_path(str(it.place.run))).exists()
 

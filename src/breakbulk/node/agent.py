@@ -38,7 +38,7 @@ from breakbulk.node.resolving import Resolved, Resolver
 from breakbulk.node.telling import TELL_EVERY_S, Teller
 from breakbulk.node.threads import in_daemon
 from breakbulk.node.wishes import Wish, Work
-from breakbulk.node.wording import Estimate
+from breakbulk.node.wording import Estimate, amount
 from breakbulk.store.layout import Layout
 
 __all__ = ["Agent"]
@@ -63,12 +63,18 @@ class Agent:
         cluster: Whom it tells, and asks for a pod that it has not heard of.
         metrics: Of this agent.
 
+    Attributes:
+        synced: Whether the API server has told of all pods of the node.
+        disk_full: Set when a realisation found no room; whoever makes some clears it.
+        changed: Set when there is an environment that was not there; whoever tells of it clears it.
+
     """
 
     def __init__(self, options: AgentSettings, cluster: Cluster, metrics: Metrics) -> None:
         self.synced = False
         self._closing = False
         self.disk_full = asyncio.Event()
+        self.changed = asyncio.Event()
         self._options = options
         self._cluster = cluster
         self._metrics = metrics
@@ -302,7 +308,7 @@ class Agent:
     def _resolved(self, key: str, waiters: Iterable[str], resolved: Resolved) -> None:
         self._metrics.resolutions.labels("done").inc()
         for work, wish in self._wishes(key, waiters):
-            wish.generation = resolved.generation
+            wish.generation, wish.left_bytes = resolved.generation, resolved.left_bytes
             if wish.target is None:
                 wish.target = resolved.target
                 self._spawn(self._record(work))
@@ -345,7 +351,7 @@ class Agent:
             identifier="agent-busy",
             where=self._options.place.name,
             why=f"{self._realisations.queue.waiting} wait",
-            hint="nothing: it is asked again; --waiting of the agent allows more",
+            hint="nothing: it is asked again; more nodes, or a higher --concurrency, realise more",
         )
         for work, wish in self._wishes(key, [waiter]):
             wish.asked, wish.error = False, error
@@ -400,6 +406,7 @@ class Agent:
             raise
         finally:
             del self._estimates[key]
+        self.changed.set()
         self._metrics.realisations.labels("done").inc()
         self._metrics.realisation_seconds.observe(asyncio.get_running_loop().time() - begun_s)
         self._metrics.fetched_bytes.inc(int(result.get("bytes_downloaded", 0)))
@@ -461,12 +468,14 @@ class Agent:
         return "; ".join(self._said(wish) for name in references if not (wish := work.wishes[name]).here)
 
     def _said(self, wish: Wish) -> str:
-        estimate = self._estimates.get(str(wish.target)) if wish.target else None
         if wish.target is None:
             return f"{wish.shown}: looking up what it is"
-        if estimate is None:
-            return f"{wish.shown}: waiting, while {self._realisations.queue.running} others are realised"
-        return f"{wish.shown}: {estimate.words(asyncio.get_running_loop().time())}"
+        if estimate := self._estimates.get(str(wish.target)):
+            return f"{wish.shown}: {estimate.words(asyncio.get_running_loop().time())}"
+        missing = f"{amount(wish.left_bytes)} are missing"
+        if self._realisations.queue.state(str(wish.target)) is State.WAITING:
+            return f"{wish.shown}: {missing}; waiting, as {self._realisations.queue.running} others are realised first"
+        return f"{wish.shown}: {missing}"
 
     def _not_yet(self, work: Work, references: Iterable[str]) -> StoreError:
         return StoreError(

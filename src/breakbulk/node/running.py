@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -49,15 +49,14 @@ _LOG = logging.getLogger(__name__)
 _TELL_S = 1.0
 _NODE_S = 60.0
 _LAST_WORD_S = 1.5
-_RETRY_S = 5.0
+_NODE_LEAST_S = 5.0
 
 
-def run_agent(options: AgentSettings, log: TextIO, ready: Callable[[], object] = lambda: None) -> None:
+def run_agent(options: AgentSettings, ready: Callable[[], object] = lambda: None) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         options: Of this agent.
-        log: Where it writes lines, without times: whoever keeps logs of services adds them.
         ready: Is called when the handler is answered.
 
     Raises:
@@ -66,9 +65,6 @@ def run_agent(options: AgentSettings, log: TextIO, ready: Callable[[], object] =
         StoreError: The directories of the node cannot be made.
 
     """
-    logging.basicConfig(stream=log, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for talkative in ("httpx2", "httpcore", "lightkube"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
     asyncio.run(_run(options, ready))
 
 
@@ -101,7 +97,7 @@ async def run_with(options: AgentSettings, cluster: Cluster, *, ready: Callable[
                     _beside(_follow(agent, cluster)),
                     _beside(_tell(agent)),
                     _beside(tidier.run()),
-                    _beside(_describe(options, cluster, tidier, metrics)),
+                    _beside(_describe(options, cluster, agent, tidier, metrics)),
                 ):
                     ready()
                     await ending.wait()
@@ -171,23 +167,27 @@ async def _tell(agent: Agent) -> None:
         agent.tell()
 
 
-async def _describe(options: AgentSettings, cluster: Cluster, tidier: Tidier, metrics: Metrics) -> None:
-    """Keep what the node says of itself up to date."""
-    try:
-        level = running_level(options.settings)
-    except (BreakbulkError, OSError):
-        level = LEVELS[0]
-    machine = labels(version("breakbulk"), level)
+async def _describe(options: AgentSettings, cluster: Cluster, agent: Agent, tidier: Tidier, metrics: Metrics) -> None:
+    """Keep what the node says of itself up to date, a few times a minute at most."""
+    machine = labels(version("breakbulk"), _level(options))
     while True:
+        agent.changed.clear()
         targets = present(str(options.place.state))
         metrics.environments.set(len(targets))
         try:
             await cluster.set_node(machine, listed(targets), _condition(tidier))
         except BreakbulkError as error:
             _LOG.info("the node was not described: %s", error)
-            await asyncio.sleep(_RETRY_S)
-        else:
-            await asyncio.sleep(_NODE_S)
+        await asyncio.sleep(_NODE_LEAST_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(agent.changed.wait(), _NODE_S)
+
+
+def _level(options: AgentSettings) -> str:
+    try:
+        return running_level(options.settings)
+    except (BreakbulkError, OSError):
+        return LEVELS[0]
 
 
 def _condition(tidier: Tidier) -> Condition:

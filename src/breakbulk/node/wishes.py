@@ -27,19 +27,21 @@ class Wish:
         reference: As it is written.
         target: What it means; None until that is known.
         generation: Of the target, 0 until that is known.
+        left_bytes: How much of it was missing when it was looked up.
         error: Why the last try failed.
         asked: Whether something has been begun for it.
         here: Whether it is present, pinned, and has a plan.
 
     """
 
-    __slots__ = ("asked", "error", "generation", "here", "reference", "target")
+    __slots__ = ("asked", "error", "generation", "here", "left_bytes", "reference", "target")
 
     def __init__(self, reference: str, digest: str | None = None) -> None:
         digest = digest or digest_of(reference)
         self.reference = reference
         self.target = Target(environment_of(reference), digest) if digest else None
         self.generation = 0
+        self.left_bytes = 0
         self.error: BreakbulkError | None = None
         self.asked = False
         self.here = False
