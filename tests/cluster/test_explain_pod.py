@@ -65,7 +65,11 @@ _BROKEN: list[tuple[Object, str, str]] = [
     (_imageless("no-runtime", "ada/tickets", "absent"), "node prepared", "runtime-not-configured"),
     (_imageless("no-environment", "ada/never-pushed"), "environment realised", "environment-unknown"),
     (
-        pause_pod("no-volume", volumes=[{"name": "v", "configMap": {"name": "absent"}}]),
+        _container(
+            "no-volume",
+            pause_pod("no-volume", volumes=[{"name": "v", "configMap": {"name": "absent"}}]),
+            volumeMounts=[{"name": "v", "mountPath": "/v"}],
+        ),
         "volumes mounted",
         "config-map-missing",
     ),
@@ -81,7 +85,11 @@ _BROKEN: list[tuple[Object, str, str]] = [
         "containers started",
         "secret-missing",
     ),
-    (_container("root", securityContext={"runAsNonRoot": True}), "containers started", "must-not-be-root"),
+    (
+        _container("root", securityContext={"runAsNonRoot": True, "runAsUser": 0}),
+        "containers started",
+        "must-not-be-root",
+    ),
     (
         _container("deaf", readinessProbe={"tcpSocket": {"port": 1}, "periodSeconds": 1}),
         "ready",

@@ -339,6 +339,11 @@ CONTAINERS = [
         "runAsUser",
     ),
     (
+        waiting("CreateContainerConfigError", 'container\'s runAsUser breaks non-root policy (pod: "web")'),
+        "must-not-be-root",
+        "runAsUser",
+    ),
+    (
         waiting("CreateContainerError", 'failed to reserve container name "web_0": name is reserved for "4f"'),
         "container-still-there",
         "crictl",

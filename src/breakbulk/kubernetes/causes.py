@@ -260,9 +260,9 @@ _CONFIG = (
         "add the key, or mark it `optional: true`",
     ),
     _Meaning(
-        r"runAsNonRoot and (?:image will run as root|image has non-numeric user)",
+        r"runAsNonRoot and (?:image will run as root|image has non-numeric user)|runAsUser breaks non-root policy",
         "must-not-be-root",
-        "the pod demands `runAsNonRoot`, and does not say as whom its containers run",
+        "the pod demands `runAsNonRoot`, and its container would run as root",
         "set `securityContext.runAsUser`, to 65534 for instance",
     ),
     _Meaning(
