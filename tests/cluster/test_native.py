@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine_snapshot import kernel_settings, snapshot
+from machine_snapshot import kernel_settings, shim_sockets, snapshot
 from reaching import is_reached, look_up
 from running_cluster import RunningCluster, bring_up, pause_pod, python
 
@@ -202,8 +202,12 @@ def test_a_second_cluster_comes_grows_and_goes_beside_the_first(cluster: Running
     assert all(
         snapshot(name)[what] for what in ("processes", "mounts", "interfaces", "control groups", "routes", "rules")
     )
+    sockets = shim_sockets(name)
+    assert sockets
+    assert all(path.is_socket() for path in sockets)
     driver("native", cluster.settings).down(name, SILENT)
     assert snapshot(name) == before
+    assert not any(path.exists() for path in sockets)
     assert not cluster_directory(cluster.settings.state, name).exists()
     assert cluster.status().is_healthy
     assert kernel_settings()["net/ipv4/ip_forward"] == "1"

@@ -103,7 +103,7 @@ class BringUp:
             if self._process(runtime) is None:
                 _write_files(runtime)
             if self._plan.agent_variables is not None:
-                install_node(self._plan, number, self._reporter, partial(self._restart, runtime))
+                install_node(self._plan, number, partial(self._restart, runtime))
             self._start([runtime])
 
     def _restart(self, component: Component) -> None:

@@ -13,7 +13,6 @@ from breakbulk.cluster.blueprint import Blueprint, Component, Probe
 from breakbulk.node.installation import Program, install
 from breakbulk.node.place import NodePlace
 from breakbulk.node.units import agent_arguments
-from breakbulk.reporting import Reporter
 
 __all__ = ["agent", "agent_variables", "install_node", "node_place"]
 
@@ -37,7 +36,7 @@ def node_place(plan: Blueprint, number: int) -> NodePlace:
     )
 
 
-def install_node(plan: Blueprint, number: int, reporter: Reporter, restart: Callable[[], None]) -> None:
+def install_node(plan: Blueprint, number: int, restart: Callable[[], None]) -> None:
     """Have containerd of a node know our runtime; it is restarted only if it runs and did not know it.
 
     Raises:
@@ -46,7 +45,7 @@ def install_node(plan: Blueprint, number: int, reporter: Reporter, restart: Call
     """
     node = plan.directories(number)
     node.containerd_drop_ins.mkdir(mode=0o700, parents=True, exist_ok=True)
-    install(node_place(plan, number), reporter, restart=restart)
+    install(node_place(plan, number), restart=restart)
 
 
 def agent(plan: Blueprint, number: int) -> Component:

@@ -1,5 +1,6 @@
 """What a cluster could leave on a machine: processes, mounts, interfaces, control groups, routes, rules, files."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -30,11 +31,18 @@ def snapshot(cluster: str) -> dict[str, list[str]]:
         "control groups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/breakbulk-{cluster}/**/")),
         "routes": sorted(line for line in _output("ip", "-4", "route", "show", "table", "all") if cluster in line),
         "rules": sorted(line for line in _output("iptables-save") if cluster in line),
-        "shims": sorted(str(path) for path in Path("/run/containerd").glob("s/*")),
         "networks": sorted(str(path) for path in Path("/var/lib/cni/results").glob("*") if _mentions(path, cluster)),
         "logs": [str(path) for path in Path("/var/log/containers").glob("*") if f"/{cluster}/" in str(path.readlink())],
         "runtime": sorted(str(path) for path in Path("/run/breakbulk/clusters").glob(f"*{cluster}*")),
     }
+
+
+def shim_sockets(cluster: str) -> list[Path]:
+    """Return the sockets of a running cluster's shims, which lie among those of all others."""
+    tasks = Path("/run/breakbulk/clusters", cluster).glob(
+        "*/containerd/io.containerd.runtime.v2.task/*/*/bootstrap.json"
+    )
+    return [Path(json.loads(file.read_text())["address"].removeprefix("unix://")) for file in tasks]
 
 
 def kernel_settings() -> dict[str, str]:
