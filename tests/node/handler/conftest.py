@@ -162,9 +162,10 @@ class Node:
 
 @pytest.fixture(scope="session")
 def runc() -> str:
-    """The real runc."""
-    found = shutil.which("runc", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    assert found, "runc is missing: apt-get install runc"
+    """The real runc: that of `make kubernetes`, or where that has not been called, the system's."""
+    built = sorted(map(str, Settings.load(os.environ).kubernetes.glob("v*/bin")))
+    found = shutil.which("runc", path=":".join([*reversed(built), os.environ["PATH"], "/usr/sbin", "/sbin"]))
+    assert found, "runc is missing: apt-get install runc, or make kubernetes"
     return found
 
 

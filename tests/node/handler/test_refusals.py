@@ -18,8 +18,7 @@ def refused(container) -> str:
     assert ended.status is None, ended
     assert (ended.output, ended.errors) == ("", "")
     assert (container.bundle / "config.json").read_bytes() == configuration
-    listed = subprocess.run(container.command("list", "-q"), capture_output=True, text=True, check=True)
-    assert container.id not in listed.stdout
+    assert not container.known
     (line,) = ended.log
     assert line["level"] == "error"
     assert datetime.fromisoformat(line["time"]).tzinfo

@@ -175,6 +175,11 @@ class Container:
         self.start()
         return self.wait()
 
+    @property
+    def known(self) -> bool:
+        """Whether runc has created it."""
+        return (self.directory / "runc" / self.id).exists()
+
     def exec(self, *args: str, env: Sequence[str] = (), process: Mapping[str, object] | None = None) -> Ended:
         """Run a process in it, described as containerd describes it: from what it was told of the container."""
         wanted = {**self.configuration["process"], "args": list(args), **(process or {})}
