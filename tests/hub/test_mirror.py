@@ -132,6 +132,15 @@ def test_generations_whose_packages_stay_behind_are_told_from_damage(hub, elsewh
     assert (check_hub(elsewhere, settings).faults, check_hub(elsewhere, settings).elsewhere) == ((), 0)
 
 
+def test_what_stays_behind_may_be_absent_but_not_damaged(hub, elsewhere, settings) -> None:
+    for version in ("1", "2"):
+        push_with_package(hub, version, version.encode() * 100)
+    copy(hub, elsewhere, settings)
+    elsewhere.objects.create(object_key(blob(b"1" * 100).sha256), b"1")
+    [fault] = check_hub(elsewhere, settings).faults
+    assert (fault.where, "has 1 bytes, not 100" in fault.what) == (f"{ENVIRONMENT}, generation 1", True)
+
+
 def test_what_is_pushed_to_a_mirror_later_is_looked_at_whole(hub, elsewhere, settings) -> None:
     for version in ("1", "2"):
         push_with_package(hub, version, version.encode() * 100)
