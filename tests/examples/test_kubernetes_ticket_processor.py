@@ -1,4 +1,4 @@
-"""The manifests of the ticket-processor say what the program and the nodes understand; `make demo-kubernetes` runs them."""
+"""Manifests of the ticket-processor say what program and nodes understand; `make demo-kubernetes` runs them."""
 
 import re
 from collections.abc import Iterator
