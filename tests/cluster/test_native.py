@@ -263,8 +263,8 @@ def _kill_when(
     process.communicate()
 
 
-def test_a_cluster_of_the_same_name_elsewhere_is_left_alone(cluster: RunningCluster, tmp_path: Path) -> None:
-    elsewhere = replace(cluster.settings, store=tmp_path)
+def test_a_cluster_of_the_same_name_elsewhere_is_left_alone(cluster: RunningCluster) -> None:
+    elsewhere = replace(cluster.settings, store=cluster.settings.store / "elsewhere")
     with pytest.raises(ClusterError) as raised:
         bring_up(elsewhere, cluster.name)
     assert raised.value.reference == "cluster-elsewhere"
