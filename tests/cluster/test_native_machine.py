@@ -20,8 +20,10 @@ from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.drivers import driver
 from breakbulk.cluster.model import ClusterRequest
 from breakbulk.cluster.mounts import mounts_below, unmount_below
+from breakbulk.cluster.native import NativeRecord
 from breakbulk.cluster.places import NativePlace
 from breakbulk.cluster.programs import NEEDED
+from breakbulk.cluster.records import read_record
 from breakbulk.cluster.taking_down import anything_left, take_down
 from breakbulk.errors import ClusterError, PlatformError
 from breakbulk.reporting import SILENT
@@ -278,14 +280,16 @@ def test_a_network_that_something_else_uses_by_now_is_not_taken(built: Settings)
     with pytest.raises(ClusterError):
         driver("native", short).up(ClusterRequest(name=name, imageless=False), SILENT)
     place = NativePlace(name, short.state.resolve() / "clusters" / name)
-    addresses = next(network for network in networks.routed_networks() if str(network).startswith("10.128."))
+    record = read_record(place.directory, NativeRecord)
+    assert record
+    route = ("blackhole", str(record.addresses.pods_of(7)))
     subprocess.run(["ip", "link", "delete", place.bridge], check=True)
-    subprocess.run(["ip", "route", "add", "blackhole", str(addresses)], check=True)
+    subprocess.run(["ip", "route", "add", *route], check=True)
     try:
         with pytest.raises(ClusterError) as raised:
             driver("native", short).up(ClusterRequest(name=name, imageless=False), SILENT)
         assert raised.value.reference == "address-taken"
     finally:
-        subprocess.run(["ip", "route", "delete", "blackhole", str(addresses)], check=True)
+        subprocess.run(["ip", "route", "delete", *route], check=True)
         driver("native", short).down(name, SILENT)
         short.store.rmdir()
