@@ -25,7 +25,7 @@ from breakbulk.node.wording import sentence
 __all__ = ["Answers", "serving"]
 
 _LOG = logging.getLogger(__name__)
-_ASK_S = 5.0
+_ASK_S = 30.0  # whoever asks does so at once, but a machine may be busy
 _WITHIN_MAX_S = 240.0  # kubelet gives a sandbox no longer
 _CONNECTIONS = 512
 Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -60,10 +60,13 @@ async def serving(
     place = asyncio.Semaphore(_CONNECTIONS)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.CancelledError):
-            async with place:
-                if peer_is_root(writer.get_extra_info("socket")):
-                    await _converse(reader, writer, answers, answered)
+        with contextlib.closing(writer), contextlib.suppress(asyncio.CancelledError):
+            try:
+                async with place:
+                    if peer_is_root(writer.get_extra_info("socket")):
+                        await _converse(reader, writer, answers, answered)
+            except OSError as error:
+                _LOG.info("a question got no answer: %r", error)
 
     try:
         server = await _bound(path, connected)

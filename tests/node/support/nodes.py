@@ -165,7 +165,10 @@ class Node:
         """Ask as the runtime handler does."""
         annotations = {f"environment.breakbulk.dev/c{number}": each for number, each in enumerate(references)}
         asked = {"uid": uid or f"uid-{name}", "namespace": "default", "name": name, "annotations": annotations}
-        return ask(str(self.place.run), {"prepare": asked, "within_s": within_s}, within_s + 10)
+        try:
+            return ask(str(self.place.run), {"prepare": asked, "within_s": within_s}, within_s + 10)
+        except OSError as error:
+            raise AssertionError((self.directory / "log").read_text()) from error
 
     def told(self, **wanted: Any) -> list[dict[str, Any]]:
         """Return what the agent has told that has these fields."""
