@@ -16,6 +16,7 @@ from running_cluster import RunningCluster, bring_up, pause_pod, python
 
 from breakbulk.cluster.cgroups import Hierarchies
 from breakbulk.cluster.drivers import driver
+from breakbulk.cluster.images import PAUSE_NAME, STUB_NAMES
 from breakbulk.cluster.mounts import mounts_below, unmount_below
 from breakbulk.cluster.networks import remove_network
 from breakbulk.cluster.places import NativePlace
@@ -67,16 +68,33 @@ def test_a_pod_of_an_image_runs_on_every_node(cluster: RunningCluster) -> None:
     cluster.kubectl("delete", "pod", *names)
 
 
+def test_nodes_take_pods_that_name_an_environment_and_keep_their_images(cluster: RunningCluster) -> None:
+    assert cluster.kubectl("get", "runtimeclass", "-o", "name").split() == [
+        "runtimeclass.node.k8s.io/breakbulk",
+        "runtimeclass.node.k8s.io/flox",
+    ]
+    ready = ("get", "nodes", "-l", "breakbulk.dev/ready=true", "-o", "name")
+    cluster.wait_for(lambda: len(cluster.kubectl(*ready).split()) == 2, what="nodes that the agents say are ready")
+    for node in cluster.status().nodes:
+        kept = _ctr(cluster, node.name, "images", "ls", "-q", 'labels."io.cri-containerd.pinned"==pinned')
+        assert {*STUB_NAMES, PAUSE_NAME} <= set(kept.split())
+
+
+def _ctr(cluster: RunningCluster, node: str, *arguments: str) -> str:
+    socket = place(cluster).node(node).containerd_socket
+    command = [cluster.programs / "ctr", "--address", socket, "-n", "k8s.io", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.fixture(scope="module")
 def name_server(cluster: RunningCluster) -> Iterator[RunningCluster]:
     """A program in a pod of the second node, behind a service: CoreDNS once more, as it needs nothing but itself."""
     archive = place(cluster).directory / "coredns.tar"
     program = (cluster.programs / "coredns").read_bytes()
     program_archive(archive, NAME_SERVER_IMAGE, {"amd64": program, "arm64": program}, file="coredns", user="0:0")
-    node = place(cluster).node(f"{cluster.name}-2")
-    ctr = [cluster.programs / "ctr", "--address", node.containerd_socket, "-n", "k8s.io"]
-    subprocess.run([*ctr, "images", "import", "--local", archive], check=True, capture_output=True)
-    pod = pause_pod("names", node.name)
+    node = f"{cluster.name}-2"
+    _ctr(cluster, node, "images", "import", "--local", str(archive))
+    pod = pause_pod("names", node)
     pod["spec"]["containers"][0]["image"] = NAME_SERVER_IMAGE
     ports = [{"port": 53, "protocol": "UDP"}]
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "names"}}
