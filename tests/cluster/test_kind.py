@@ -126,7 +126,7 @@ def test_an_engine_that_does_not_answer_is_told_from_one_that_may_not_be_asked(
         (TAKEN, "port-taken", "127.0.0.1:43211"),
         ("listen tcp4 0.0.0.0:6443: bind: address already in use", "port-taken", "0.0.0.0:6443"),
         (NO_IMAGE, "node-image-missing", "kind create cluster"),
-        ("write /var/lib/docker/x: no space left on device", "disk-full", "kind create cluster"),
+        ("write /var/lib/docker/x: no space left on device", "engine-full", "kind create cluster"),
         ("something new", "kind-failed", "kind create cluster"),
     ],
 )

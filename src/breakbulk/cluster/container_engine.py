@@ -128,7 +128,7 @@ def find_engine(environment: Mapping[str, str]) -> Engine:
 def complaint(said: str, command: tuple[str, ...]) -> BreakbulkError:
     """Return the error for what kind or its engine has complained about. Pure.
 
-    It is `engine-forbidden`, `engine-down`, `port-taken`, `disk-full`, `node-image-missing`, or `kind-failed`.
+    It is `engine-forbidden`, `engine-down`, `port-taken`, `engine-full`, `node-image-missing`, or `kind-failed`.
     """
     where, why = " ".join((Path(command[0]).name, *command[1:]))[:300], said.strip()[-_SAID_MAX:] or None
     lowered = said.lower()
@@ -172,7 +172,7 @@ def _port_taken(said: str, where: str, why: str | None) -> BreakbulkError:
 def _disk_full(_said: str, where: str, why: str | None) -> BreakbulkError:
     return PlatformError(
         "the container engine has no room left",
-        identifier="disk-full",
+        identifier="engine-full",
         where=where,
         why=why,
         hint="make room where it keeps images: `docker system prune`, `podman system prune`",

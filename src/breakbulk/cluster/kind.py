@@ -71,7 +71,7 @@ class KindDriver(RecordedDriver[KindRecord]):
         """Make a cluster, or start the containers of one that stopped.
 
         Raises:
-            PlatformError: `kind-missing`, `engine-missing`, `engine-down`, `engine-forbidden`, `disk-full`.
+            PlatformError: `kind-missing`, `engine-missing`, `engine-down`, `engine-forbidden`, `engine-full`.
             ClusterError: `cluster-differs`, `port-taken`, `node-image-missing`, `kind-failed`.
             UsageError: `cluster-name`, `cluster-nodes`, `kubernetes-version`.
 
