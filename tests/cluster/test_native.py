@@ -49,6 +49,11 @@ def test_all_nodes_are_ready_and_have_an_address(cluster: RunningCluster) -> Non
     assert {node.version for node in status.nodes} == {status.kubernetes}
 
 
+def test_nothing_is_left_where_it_was_made_from(cluster: RunningCluster) -> None:
+    assert place(cluster).kubeconfig.exists()
+    assert not Path(".kube").exists()
+
+
 def test_only_root_can_read_what_gives_every_permission(cluster: RunningCluster) -> None:
     assert cluster.kubeconfig.stat().st_mode & 0o777 == 0o600
     assert place(cluster).directory.stat().st_mode & 0o777 == 0o700

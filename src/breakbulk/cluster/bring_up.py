@@ -166,9 +166,12 @@ class BringUp:
     def _apply(self) -> None:
         classes = [] if self._plan.agent_variables is None else runtime_classes()
         objects = {"apiVersion": "v1", "kind": "List", "items": [*cluster_objects(), *classes]}
-        kubectl = (self._plan.programs["kubectl"], "--kubeconfig", self._plan.place.kubeconfig)
+        place = self._plan.place
+        kubectl = (self._plan.programs["kubectl"], "--kubeconfig", place.kubeconfig)
+        # What it keeps of the server would be wherever `up` was called: nobody has told it of a home.
+        cache = ("--cache-dir", place.configuration / "kubectl")
         options = ("--server-side", "--force-conflicts", "--field-manager=breakbulk")
-        run(*kubectl, "apply", *options, "-f", "-", stdin=msgspec.json.encode(objects).decode())
+        run(*kubectl, *cache, "apply", *options, "-f", "-", stdin=msgspec.json.encode(objects).decode())
 
     def _import_images(self) -> None:
         """Give every node the images that no registry has."""

@@ -50,7 +50,8 @@ class ControlPlane:
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         """Return what kubectl prints as the administrator."""
-        command = [binaries() / "kubectl", "--kubeconfig", self.kubeconfig(), *words]
+        cache = ("--cache-dir", self.directory / "kubectl")
+        command = [binaries() / "kubectl", "--kubeconfig", self.kubeconfig(), *cache, *words]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
