@@ -115,6 +115,15 @@ def test_a_cluster_is_kept_by_the_driver_that_made_it(tmp_path: Path) -> None:
     assert raised.value.reference == "cluster-differs"
 
 
+@pytest.mark.parametrize("left", ["", "cluster.json"])
+def test_what_is_left_of_a_cluster_can_be_removed_by_its_name(tmp_path: Path, left: str) -> None:
+    settings = settings_in(tmp_path)
+    cluster_directory(settings.state, "dev").mkdir(parents=True)
+    if left:
+        (cluster_directory(settings.state, "dev") / left).write_text('{"driver": "nat')
+    assert driver_of("dev", settings).kind == "native"
+
+
 def test_an_unknown_cluster_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     write_record(cluster_directory(settings.state, "dev"), RECORD)
