@@ -76,6 +76,7 @@ def test_a_pod_has_its_environment_before_anybody_asks(machine, node) -> None:
         shown = {"breakbulk.dev/environments": f"ada/tool@{digest[:12]}"}
         until(lambda: it.told(node="AgentReady", annotations=shown))
         assert it.told(event="EnvironmentRealising", pod="a")[0]["message"].endswith(" are missing")
+        assert not [one for one in it.told(event="EnvironmentRealising", pod="a") if "waiting" in one["message"]]
     assert it.told(node="AgentStopped")
     assert not Path(socket_path(str(it.place.run))).exists()
 

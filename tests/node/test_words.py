@@ -13,7 +13,7 @@ from breakbulk.node.features import labels, listed
 from breakbulk.node.orders import packed, unpacked
 from breakbulk.node.pinning import Target, pin_name
 from breakbulk.node.place import NodePlace
-from breakbulk.node.wording import Estimate, amount, error_of, sentence
+from breakbulk.node.wording import Estimate, amount, error_of, sentence, waiting
 
 CPUINFO = """\
 processor : 0
@@ -44,6 +44,12 @@ def test_sizes_as_people_write_them() -> None:
 @given(st.integers(0, 10**18))
 def test_every_size_has_words(size) -> None:
     assert amount(size)
+
+
+def test_whoever_waits_is_told_for_what() -> None:
+    assert waiting(2) == "waiting, as 2 others are realised first"
+    assert waiting(1) == "waiting, as another is realised first"
+    assert "other" not in waiting(0)
 
 
 def test_an_estimate_is_made_of_the_pace_so_far() -> None:

@@ -38,7 +38,7 @@ from breakbulk.node.resolving import Resolved, Resolver
 from breakbulk.node.telling import TELL_EVERY_S, Teller
 from breakbulk.node.threads import in_daemon
 from breakbulk.node.wishes import Wish, Work
-from breakbulk.node.wording import Estimate, amount
+from breakbulk.node.wording import Estimate, amount, waiting
 from breakbulk.store.layout import Layout
 
 __all__ = ["Agent"]
@@ -474,7 +474,7 @@ class Agent:
             return f"{wish.shown}: {estimate.words(asyncio.get_running_loop().time())}"
         missing = f"{amount(wish.left_bytes)} are missing"
         if self._realisations.queue.state(str(wish.target)) is State.WAITING:
-            return f"{wish.shown}: {missing}; waiting, as {self._realisations.queue.running} others are realised first"
+            return f"{wish.shown}: {missing}; {waiting(self._realisations.queue.running)}"
         return f"{wish.shown}: {missing}"
 
     def _not_yet(self, work: Work, references: Iterable[str]) -> StoreError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from breakbulk.errors import BreakbulkError
 
-__all__ = ["Estimate", "amount", "error_of", "sentence"]
+__all__ = ["Estimate", "amount", "error_of", "sentence", "waiting"]
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -34,6 +34,17 @@ def amount(size_bytes: float) -> str:
     power = min(len(str(int(size_bytes))) - 1, 14) // 3
     scaled = size_bytes / 1000**power
     return f"{scaled:.1f} {_UNITS[power]}" if power and scaled < 10 else f"{scaled:.0f} {_UNITS[power]}"
+
+
+def waiting(running: int) -> str:
+    """Return why a realisation waits while so many others run; none do while the store is tidied."""
+    match running:
+        case 0:
+            return "waiting until packages that nobody needs are removed"
+        case 1:
+            return "waiting, as another is realised first"
+        case _:
+            return f"waiting, as {running} others are realised first"
 
 
 class Estimate:
