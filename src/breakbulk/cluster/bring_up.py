@@ -25,7 +25,7 @@ from breakbulk.cluster.commands import SEARCH_PATH, run
 from breakbulk.cluster.control_plane import control_plane
 from breakbulk.cluster.credentials import issue_credentials
 from breakbulk.cluster.everything import components_of_node
-from breakbulk.cluster.imageless import install_node
+from breakbulk.cluster.imageless import install_node, mend_bare_node
 from breakbulk.cluster.images import STUB_NAMES, pause_archive, stub_archive
 from breakbulk.cluster.networks import attach_node, route_between
 from breakbulk.cluster.objects import cluster_objects
@@ -102,8 +102,8 @@ class BringUp:
         for number, runtime in enumerate(runtimes, 1):
             if self._process(runtime) is None:
                 _write_files(runtime)
-            if self._plan.agent_variables is not None:
-                install_node(self._plan, number, partial(self._restart, runtime))
+            install = mend_bare_node if self._plan.agent_variables is None else install_node
+            install(self._plan, number, partial(self._restart, runtime))
             self._start([runtime])
 
     def _restart(self, component: Component) -> None:
@@ -177,9 +177,10 @@ class BringUp:
         """Give every node the images that no registry has."""
         directory = self._plan.place.directory / "images"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        archives = [directory / "pause.tar", directory / "stub.tar"]
-        pause_archive(archives[0])
-        stub_archive(archives[1], STUB_NAMES)
+        pause, stub = directory / "pause.tar", directory / "stub.tar"
+        pause_archive(pause)
+        stub_archive(stub, STUB_NAMES)
+        archives = [pause] if self._plan.agent_variables is None else [pause, stub]
         with ThreadPoolExecutor(len(self._plan.nodes)) as pool:
             for done in [pool.submit(self._import, name, archives) for name in self._plan.nodes]:
                 done.result()

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from breakbulk.cluster.blueprint import Blueprint, Component, Probe
 from breakbulk.node.installation import Program, install
 from breakbulk.node.place import NodePlace
+from breakbulk.node.restarting import is_outdated
 from breakbulk.node.units import agent_arguments
 
-__all__ = ["agent", "agent_variables", "install_node", "node_place"]
+__all__ = ["agent", "agent_variables", "install_node", "mend_bare_node", "node_place"]
 
 _METRICS_PORT = 9464
 """Of the first node; those of the others follow."""
@@ -46,6 +47,12 @@ def install_node(plan: Blueprint, number: int, restart: Callable[[], None]) -> N
     node = plan.directories(number)
     node.containerd_drop_ins.mkdir(mode=0o700, parents=True, exist_ok=True)
     install(node_place(plan, number), restart=restart)
+
+
+def mend_bare_node(plan: Blueprint, number: int, restart: Callable[[], None]) -> None:
+    """Restart containerd of a node that somebody else installs, if it has not read yet what was written for it."""
+    if is_outdated(node_place(plan, number)):
+        restart()
 
 
 def agent(plan: Blueprint, number: int) -> Component:

@@ -83,7 +83,7 @@ class KindDriver(RecordedDriver[KindRecord]):
         write_record(self._directory(request.name), record)
         self._make(engine, request.name, record, reporter)
         replace_file(self._kubeconfig(request.name), _kubeconfig(engine, request.name), 0o600)
-        if request.imageless:
+        if request.imageless is not False:
             _give_images(engine, request.name, record.image, reporter)
             self._ask(request.name, lambda connection: install(connection, objects, record.mark, reporter))
         return self.status(request.name)

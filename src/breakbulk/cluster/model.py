@@ -57,7 +57,8 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
         name: Of the cluster.
         kubernetes: Version, as `1.35` or `v1.35.4`; by default the newest that was built.
         nodes: How many, 1 to `NODES_MAX`; by default one. A cluster grows when it is asked for more.
-        imageless: Whether its nodes run pods that name an environment.
+        imageless: Whether its nodes run pods that name an environment; by default they do. Others are bare: as a
+            provider of Kubernetes gives them, for trying an installation out.
         kubeconfig: Of an existing cluster.
         context: In that file; by default its current one.
         image: Of the node agent, with which an existing cluster installs its nodes.
@@ -67,7 +68,7 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str = DEFAULT_NAME
     kubernetes: str | None = None
     nodes: int | None = None
-    imageless: bool = True
+    imageless: bool | None = None
     kubeconfig: Path | None = None
     context: str | None = None
     image: str | None = None

@@ -150,7 +150,7 @@ class NativeDriver:
             kubernetes=programs.version,
             nodes=nodes,
             addresses=self._addresses(place, recorded),
-            imageless=request.imageless,
+            imageless=_is_imageless(request, recorded),
         )
 
     def _addresses(self, place: NativePlace, recorded: NativeRecord | None) -> Addresses:
@@ -187,6 +187,12 @@ class NativeDriver:
         given = {name: value for name in _PROXY_VARIABLES if (value := self._settings.environment.get(name))}
         own = ",".join(["localhost", "127.0.0.1", *map(str, record.addresses.all)])
         return {name: f"{value},{own}" if name.lower() == "no_proxy" else value for name, value in given.items()}
+
+
+def _is_imageless(request: ClusterRequest, recorded: NativeRecord | None) -> bool:
+    if request.imageless is not None:
+        return request.imageless
+    return recorded is None or recorded.imageless
 
 
 def _check_machine() -> None:

@@ -41,6 +41,7 @@ command = Group(
     ("breakbulk cluster up", "Make a cluster of one node, or mend the one that is there."),
     ("breakbulk cluster up --name tests --nodes 2", "Make another one of two nodes, beside it."),
     ("breakbulk cluster up --kubernetes 1.35", "Choose the version of Kubernetes."),
+    ("breakbulk cluster up --bare", "Make one without Breakbulk, to try an installation of it."),
     ("breakbulk cluster up --driver kind", "Make it of containers, with kind."),
     ("breakbulk cluster up --driver existing --context staging", "Prepare a cluster that exists for environments."),
     environment=False,
@@ -54,6 +55,11 @@ command = Group(
 )
 @click.option("--kubernetes", metavar="VERSION", help="Of Kubernetes, as 1.35; by default the newest that is built.")
 @click.option("--nodes", type=click.IntRange(1, 5), metavar="N", help="How many, up to 5; one by default.")
+@click.option(
+    "--bare/--no-bare",
+    default=None,
+    help="Leave out what runs pods without images: nodes as a provider of Kubernetes gives them.",
+)
 @click.option(
     "--context", metavar="CONTEXT", help="Of the kubeconfig, for an existing cluster; the current by default."
 )
@@ -75,6 +81,7 @@ def up(
     kind: str | None,
     kubernetes: str | None,
     nodes: int | None,
+    bare: bool | None,
     context: str | None,
     kubeconfig: Path | None,
     image: str | None,
@@ -90,12 +97,14 @@ def up(
     given: dict[str, Any] = {
         "kubernetes": kubernetes,
         "nodes": nodes,
+        "bare": bare,
         "context": context,
         "kubeconfig": kubeconfig,
         "image": image,
     }
     _check_options(keeper.kind, given)
-    request = ClusterRequest(name=name, **given)
+    imageless = None if given.pop("bare") is None else not bare
+    request = ClusterRequest(name=name, imageless=imageless, **given)
     made = keeper.up(request, invocation)
     invocation.close()
     invocation.report(clusters.document(made), lambda: clusters.text(made, invocation.style))
@@ -200,7 +209,7 @@ def _check_options(kind: str, given: dict[str, Any]) -> None:
     foreign = {
         "native": ("context", "kubeconfig", "image"),
         "kind": ("context", "kubeconfig"),
-        "existing": ("kubernetes", "nodes"),
+        "existing": ("kubernetes", "nodes", "bare"),
     }[kind]
     wrong = [f"--{option}" for option in foreign if given[option] is not None]
     if wrong:
