@@ -71,6 +71,7 @@ def kube_apiserver(plan: Blueprint) -> Component:
         "kubelet-client-certificate": keys / "apiserver-kubelet-client.crt",
         "kubelet-client-key": keys / "apiserver-kubelet-client.key",
         "kubelet-preferred-address-types": "InternalIP",
+        "allow-privileged": "true",  # as kubeadm and kind have it: what installs nodes is such a pod
         "service-account-issuer": f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}",
         "service-account-key-file": keys / "service-accounts.pub",
         "service-account-signing-key-file": keys / "service-accounts.key",

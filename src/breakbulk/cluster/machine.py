@@ -21,7 +21,7 @@ from breakbulk.cluster.places import RUNTIME, NativePlace
 from breakbulk.errors import ClusterError
 from breakbulk.reporting import Reporter
 
-__all__ = ["alone", "enrol", "keep_kernel", "may_shield", "strike_off", "working_on"]
+__all__ = ["alone", "enrol", "keep_kernel", "make_passable", "may_shield", "strike_off", "working_on"]
 
 _SETTINGS = Path("/proc/sys")
 _MEMORY = "kernel.json"
@@ -60,6 +60,15 @@ def working_on(name: str, reporter: Reporter) -> Iterator[None]:
         yield
 
 
+def make_passable(directory: Path) -> None:
+    """Make a directory that holds sockets and roots of containers, or mend its mode.
+
+    Nobody else may list it, but root of a user namespace, who is nobody here, must come through to a container's root.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)
+
+
 def enrol(place: NativePlace) -> None:
     """Say that there is a cluster of this name, and where.
 
@@ -68,7 +77,7 @@ def enrol(place: NativePlace) -> None:
 
     """
     owner = place.runtime / _OWNER
-    place.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_passable(place.runtime)
     with contextlib.suppress(FileNotFoundError):
         if (other := owner.read_text()) and other != str(place.directory):
             raise _elsewhere(place, other)
@@ -122,7 +131,7 @@ def _write(name: str, value: str) -> None:
 
 def _lock(path: Path, *, wait: bool) -> int | None:
     """Return a descriptor that holds a lock until it is closed, None if others hold it and we are not to wait."""
-    RUNTIME.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_passable(RUNTIME)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

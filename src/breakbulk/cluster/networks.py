@@ -20,6 +20,7 @@ from pathlib import Path
 
 from breakbulk.cluster.addresses import Addresses
 from breakbulk.cluster.commands import Failure, failed, run, try_run
+from breakbulk.cluster.machine import make_passable
 from breakbulk.cluster.mounts import mounts_below
 from breakbulk.cluster.places import NativePlace
 from breakbulk.errors import ClusterError, PlatformError
@@ -88,7 +89,7 @@ def remove_network(place: NativePlace, numbers: Iterable[int], namespaces: Itera
 
 
 def _make_namespace(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_passable(path.parent)
     path.touch(mode=0o600)
     run("unshare", f"--net={path}", "true")
 
