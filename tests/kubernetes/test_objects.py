@@ -46,7 +46,10 @@ def test_the_daemon_set_runs_everywhere_and_keeps_few_capabilities() -> None:
     assert pod["initContainers"][0]["command"] == ["install"]
     without = agent_daemon_set(AgentDaemon(image="i", command=("x",)))["spec"]["template"]["spec"]
     assert "initContainers" not in without
-    assert all(volume["hostPath"]["path"] != "/" for volume in without["volumes"])
+    assert {volume["name"] for volume in pod["volumes"]} - {volume["name"] for volume in without["volumes"]} == {
+        "program"
+    }
+    assert "/" not in [volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume]
 
 
 def test_what_others_need_is_applied_first_and_what_can_refuse_them_last() -> None:

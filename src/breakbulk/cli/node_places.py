@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from breakbulk.node.place import NodePlace
     from breakbulk.node.restarting import Restart
 
-__all__ = ["need_root", "place_of", "place_options", "restart_options", "restart_wanted"]
+__all__ = ["need_root", "path_options", "place_of", "place_options", "restart_options", "restart_wanted"]
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -39,10 +39,21 @@ _PATHS = (
 
 def place_options(function: Callback) -> Callback:
     """Give a command the options of `place_of`, which it is handed by name."""
-    for name, meaning in reversed(_PATHS):
-        option = click.option(f"--{name}", type=click.Path(path_type=Path), metavar="PATH", help=meaning)
-        function = option(function)
+    function = path_options(*(name for name, _ in _PATHS))(function)
     return click.option("--name", metavar="NODE", help="Of the Kubernetes node; the machine's name.")(function)
+
+
+def path_options(*names: str) -> Callable[[Callback], Callback]:
+    """Return what gives a command some of these options only."""
+
+    def give(function: Callback) -> Callback:
+        for name, meaning in reversed(_PATHS):
+            if name in names:
+                option = click.option(f"--{name}", type=click.Path(path_type=Path), metavar="PATH", help=meaning)
+                function = option(function)
+        return function
+
+    return give
 
 
 def place_of(invocation: Invocation, given: dict[str, Any]) -> NodePlace:

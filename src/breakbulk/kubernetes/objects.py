@@ -15,6 +15,7 @@ import msgspec
 __all__ = [
     "AGENT",
     "HANDLERS",
+    "METRICS_PORT",
     "NAMESPACE",
     "READY_LABEL",
     "AgentDaemon",
@@ -31,12 +32,16 @@ AGENT = "breakbulk-agent"
 NAMESPACE = "breakbulk-system"
 HANDLERS = ("breakbulk", "flox")
 """Runtime handlers that containerd knows on our nodes, each with a runtime class of its name."""
+METRICS_PORT = 9464
+"""Of the agent, on the node's loopback interface."""
 READY_LABEL = "breakbulk.dev/ready"
 """A node on which pods with environments can start; the agent sets it."""
 
 _LABELS = {"app.kubernetes.io/name": "breakbulk", "app.kubernetes.io/component": "node-agent"}
 _RBAC = "rbac.authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
+_NODE_NAME = {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+"""A variable; commands refer to it as `$(NODE_NAME)`."""
 _NODE_OF_TOKEN = "authentication.kubernetes.io/node-name"  # noqa: S105 - the name of a claim
 
 
@@ -46,11 +51,13 @@ class AgentDaemon(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         image: With Python and Breakbulk.
         command: Of the agent, words.
-        install_command: Run to its end before the agent, with the node's root file system at `/host`; none for nodes
-            that are installed otherwise.
+        install_command: Run to its end before the agent; none for nodes that are installed otherwise.
+        install_directory: Of the node, where it has the same path below `/host`.
         host_directories: Shared with the node, at the same path: store, state, run.
         environment: Variables of the agent; secrets come by `secret`.
         secret: Whose keys become variables: credentials of the hub. Optional in the cluster.
+        configuration: ConfigMap whose keys become files of `configuration_directory`. Optional in the cluster.
+        configuration_directory: Where the agent looks for its configuration.
         capabilities: Kept by the agent, all others are dropped.
         node_selector: Nodes that get the agent.
         memory: Limit, as Kubernetes writes it.
@@ -61,9 +68,12 @@ class AgentDaemon(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     command: tuple[str, ...]
     install_command: tuple[str, ...] = ()
+    install_directory: str = "/opt/breakbulk"
     host_directories: tuple[str, ...] = ("/var/lib/breakbulk", "/run/breakbulk")
     environment: Mapping[str, str] = {}
     secret: str = "breakbulk-hub"  # noqa: S105 - its name
+    configuration: str = "breakbulk-configuration"
+    configuration_directory: str = "/etc/breakbulk"
     capabilities: tuple[str, ...] = (
         "CHOWN",
         "DAC_OVERRIDE",
@@ -198,12 +208,14 @@ def _agent_pod(daemon: AgentDaemon, account: str) -> Object:
         "name": "install",
         "image": daemon.image,
         "command": list(daemon.install_command),
+        "env": [_NODE_NAME],
         "securityContext": {"privileged": True},
-        "volumeMounts": [{"name": "host", "mountPath": "/host", "mountPropagation": "HostToContainer"}],
+        "volumeMounts": [{"name": "program", "mountPath": f"/host{daemon.install_directory}"}],
     }
-    volumes = [
-        {"name": _volume(path), "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
-        for path in daemon.host_directories
+    program = {"name": "program", "hostPath": _directory(daemon.install_directory)}
+    volumes: list[Object] = [
+        {"name": "configuration", "configMap": {"name": daemon.configuration, "optional": True}},
+        *({"name": name, "hostPath": _directory(path)} for name, path in _shared(daemon)),
     ]
     return {
         "serviceAccountName": account,
@@ -216,17 +228,16 @@ def _agent_pod(daemon: AgentDaemon, account: str) -> Object:
         "terminationGracePeriodSeconds": 10,
         **({"initContainers": [install]} if daemon.install_command else {}),
         "containers": [_agent_container(daemon)],
-        "volumes": [*volumes, *([{"name": "host", "hostPath": {"path": "/"}}] if daemon.install_command else [])],
+        "volumes": [*volumes, *([program] if daemon.install_command else [])],
     }
 
 
 def _agent_container(daemon: AgentDaemon) -> Object:
-    node = {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     return {
         "name": "agent",
         "image": daemon.image,
         "command": list(daemon.command),
-        "env": [node, *({"name": key, "value": value} for key, value in daemon.environment.items())],
+        "env": [_NODE_NAME, *({"name": key, "value": value} for key, value in daemon.environment.items())],
         "envFrom": [{"secretRef": {"name": daemon.secret, "optional": True}}],
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": daemon.memory}},
         "securityContext": {
@@ -235,15 +246,25 @@ def _agent_container(daemon: AgentDaemon) -> Object:
             "appArmorProfile": {"type": "Unconfined"},  # it makes mounts
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        "readinessProbe": {
+            "httpGet": {"host": "127.0.0.1", "port": METRICS_PORT, "path": "/readyz"},
+            "periodSeconds": 5,
+            "timeoutSeconds": 5,
+        },
         "volumeMounts": [
-            {"name": _volume(path), "mountPath": path, "mountPropagation": "HostToContainer"}
-            for path in daemon.host_directories
+            {"name": "configuration", "mountPath": daemon.configuration_directory, "readOnly": True},
+            *({"name": name, "mountPath": path} for name, path in _shared(daemon)),
         ],
     }
 
 
-def _volume(path: str) -> str:
-    return path.strip("/").replace("/", "-").replace(".", "-").lower()[:63].strip("-")
+def _directory(path: str) -> Object:
+    return {"path": path, "type": "DirectoryOrCreate"}
+
+
+def _shared(daemon: AgentDaemon) -> list[tuple[str, str]]:
+    """Return what the agent shares with its node, each with the name of its volume."""
+    return [(f"node-{number}", path) for number, path in enumerate(daemon.host_directories, 1)]
 
 
 def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> Object:

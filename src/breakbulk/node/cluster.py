@@ -49,5 +49,8 @@ class Cluster(Protocol):
     async def set_pod_condition(self, pod: Pod, condition: Condition) -> None:
         """Set a condition of a pod; raise `ClusterError`."""
 
+    async def runtimes(self) -> frozenset[str] | None:
+        """Return the runtimes that kubelet sees on this node, None when it does not say; raise `ClusterError`."""
+
     async def set_node(self, labels: Mapping[str, str], annotations: Mapping[str, str], condition: Condition) -> None:
         """Set labels, annotations and a condition of this node; raise `ClusterError`."""

@@ -12,7 +12,7 @@ from breakbulk.errors import BreakbulkError
 from breakbulk.kubernetes import status
 from breakbulk.kubernetes.connection import Connection
 from breakbulk.kubernetes.events import Emitter
-from breakbulk.kubernetes.kinds import POD, ObjectReference
+from breakbulk.kubernetes.kinds import NODE, POD, ObjectReference
 from breakbulk.kubernetes.reflector import Reflector
 from breakbulk.node.cluster import Condition, PodEvent, Weight
 from breakbulk.node.pods import Pod, pod_of
@@ -63,6 +63,12 @@ class KubernetesSide:
     async def set_pod_condition(self, pod: Pod, condition: Condition) -> None:
         """Set a condition of a pod; raise `ClusterError`."""
         await status.set_pod_condition(self._connection, _reference(pod), _condition(condition))
+
+    async def runtimes(self) -> frozenset[str] | None:
+        """Return what kubelet sees; containerd 1.7 tells it nothing. Raises `ClusterError`."""
+        found = await self._connection.find(NODE.path(name=self._node)) or {}
+        told = found.get("status", {}).get("runtimeHandlers")
+        return frozenset(each.get("name", "") for each in told) if told else None
 
     async def set_node(self, labels: Mapping[str, str], annotations: Mapping[str, str], condition: Condition) -> None:
         """Set labels, annotations and a condition of this node; raise `ClusterError`."""

@@ -1,38 +1,47 @@
 """From the container of a daemon set to the node around it: bring the program along, and install it there.
 
 containerd calls the runtime on the node, where neither Python nor Breakbulk need be. So the container's own file system
-is copied to the node, once per version, and is started there by its own dynamic linker:
+is copied to the node, once for each image, and is started there by its own dynamic linker:
 
-    /opt/breakbulk/<version>/             a copy of the container's root: /usr, /etc, /opt
-    /opt/breakbulk/<version>/python       a script that starts its interpreter with its libraries
-    /opt/breakbulk/runtime                the program that containerd calls
+    /opt/breakbulk/<version>-<digest>/           a copy of the container's root: /usr, /etc, /opt
+    /opt/breakbulk/<version>-<digest>/python     a script that starts its interpreter with its libraries
+    /opt/breakbulk/breakbulk                     a script that runs the command line of the current copy
+    /opt/breakbulk/runtime                       the program that containerd calls
 
-A copy is complete when it has its name: it is made under another one and renamed. The version before stays, as calls
-that began with it may not have ended; older ones are removed.
+The digest is of everything that is copied, so that an image that was built anew is not taken for the one before it. A
+copy is complete when it has its name: it is made under another one and renamed. The one before stays, as calls that
+began with it may not have ended; older ones are removed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from breakbulk.errors import PlatformError
+from breakbulk.lock.replacing import replace_file
+from breakbulk.node.mount_table import mount_points
 from breakbulk.store import linux
 
-__all__ = ["DIRECTORY", "RUNTIME", "Container", "bring_along", "install_on_host", "launcher"]
+__all__ = ["COMMAND", "DIRECTORY", "RUNTIME", "Container", "bring_along", "install_on_host", "launcher"]
 
 DIRECTORY = Path("/opt/breakbulk")
-RUNTIME = DIRECTORY / "runtime"
+"""Of copies, unless one says otherwise."""
+COMMAND, RUNTIME = "breakbulk", "runtime"
+"""Files in there: the command line, and what containerd calls."""
 
 _COPIED = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib64")
+_DIGITS = 12
+_MOUNTS = Path("/proc/self/mountinfo")
 _LINKERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
 
 
@@ -56,12 +65,23 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
         return cls(python=os.path.realpath(sys.executable))
 
 
-def install_on_host(host: Path, arguments: Sequence[str], container: Container | None = None) -> int:
+def install_on_host(
+    host: Path,
+    place: Sequence[str],
+    restart: Sequence[str] = (),
+    *,
+    directory: Path = DIRECTORY,
+    container: Container | None = None,
+) -> int:
     """Copy a container's program to the node, run `breakbulk node install` there, and return its exit code.
 
+    The stub image comes to the node as well, if it can be brought there.
+
     Args:
-        host: Where the container sees the node's root file system.
-        arguments: Further ones of the command.
+        host: Where the container sees the node's root file system, or as much of it as `directory`.
+        place: Arguments that say where things of the node are.
+        restart: Arguments that say how containerd is restarted.
+        directory: Of copies, as the node sees it.
         container: By default the one around this process.
 
     Raises:
@@ -69,35 +89,40 @@ def install_on_host(host: Path, arguments: Sequence[str], container: Container |
 
     """
     container = container or Container.around()
-    python = bring_along(container, host)
-    command = [str(python), "-m", "breakbulk", "node", "install", "--no-agent", "--python", str(python), *arguments]
-    status = _run_on_host(command, container.node)
+    python = bring_along(container, host, directory)
+    command = [str(python), "-m", "breakbulk", "node"]
+    install = [*command, "install", "--no-agent", "--python", str(python), *place, *restart]
+    status = _run_on_host(install, container.node)
     if status == 0:
-        _forget_old(host / DIRECTORY.relative_to("/"), python.parent.name)
+        _run_on_host([*command, "stub", *place], container.node)  # without it, a registry has to have it
+        _forget_old(host / directory.relative_to("/"), python.parent.name)
     return status
 
 
-def bring_along(container: Container, host: Path) -> Path:
+def bring_along(container: Container, host: Path, directory: Path = DIRECTORY) -> Path:
     """Copy a container's root to a node, unless it is there, and return its interpreter as the node sees it.
 
     Raises:
         PlatformError: `host-not-writable`.
 
     """
-    name = f"{version('breakbulk')}-{sysconfig.get_python_version()}"
-    target = host / DIRECTORY.relative_to("/") / name
+    name = f"{version('breakbulk')}-{_digest(container.root)}"
+    python = directory / name / "python"
+    target = host / directory.relative_to("/") / name
     try:
         if not target.is_dir():
-            _copy(container, target)
+            _copy(container, target, python.parent)
+        command = f'#!/bin/sh\nexec {python} -m breakbulk "$@"\n'
+        replace_file(target.with_name(COMMAND), command.encode(), 0o755)
     except (OSError, shutil.Error) as error:
         raise PlatformError(
             "the program cannot be copied to the node",
             identifier="host-not-writable",
             where=str(target),
             why=getattr(error, "strerror", None) or str(error)[:300],
-            hint="give the container the node's root file system, writable, with 300 MB of room below /opt",
+            hint="it takes 300 MB of room, writable; `breakbulk node manifest --directory` chooses another place",
         ) from error
-    return DIRECTORY / name / "python"
+    return python
 
 
 def launcher(directory: Path, python: str, machine: str) -> str:
@@ -117,18 +142,53 @@ def launcher(directory: Path, python: str, machine: str) -> str:
     return f'#!/bin/sh\nexec {linker} --library-path {libraries} --argv0 {program} {program} "$@"\n'
 
 
-def _copy(container: Container, target: Path) -> None:
+def _digest(root: Path) -> str:
+    """Return what tells the content of one container from that of others; bytecode is the interpreter's own work."""
+    digest = hashlib.sha256()
+    for path in _files(root):
+        status = path.lstat()
+        digest.update(os.fsencode(path.relative_to(root)) + f"\0{status.st_mode:o}\0{status.st_size}\0".encode())
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        elif stat.S_ISLNK(status.st_mode):
+            digest.update(os.fsencode(path.readlink()))
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield all that is copied and no directory, always in the same order, without bytecode."""
+    left_out = _leaving_out()
+    for origin in (root / name for name in _COPIED):
+        if origin.is_symlink():
+            yield origin
+            continue
+        for place, directories, files in os.walk(origin):
+            unwanted = {*left_out(place, [*directories, *files]), "__pycache__"}
+            directories[:] = sorted(set(directories) - unwanted)
+            links = [name for name in directories if Path(place, name).is_symlink()]
+            yield from (Path(place, name) for name in sorted({*files, *links} - unwanted))
+
+
+def _leaving_out() -> Callable[[str, list[str]], list[str]]:
+    """Return what says which names of a directory are not the image's: what is mounted there, and copies of ours."""
+    foreign = mount_points(_MOUNTS.read_bytes()) | {str(DIRECTORY)}
+    return lambda directory, names: [name for name in names if os.path.join(directory, name) in foreign]
+
+
+def _copy(container: Container, target: Path, seen_as: Path) -> None:
     staged = target.with_name(f".{target.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
+    left_out = _leaving_out()
     for name in _COPIED:
         origin = container.root / name
         if origin.is_symlink():
             (staged / name).symlink_to(origin.readlink())
         elif origin.is_dir():
-            shutil.copytree(origin, staged / name, symlinks=True, ignore=_without_copies)
+            shutil.copytree(origin, staged / name, symlinks=True, ignore=left_out)
     script = staged / "python"
-    script.write_text(launcher(DIRECTORY / target.name, container.python, os.uname().machine), encoding="utf-8")
+    script.write_text(launcher(seen_as, container.python, os.uname().machine), encoding="utf-8")
     script.chmod(0o755)
     os.sync()
     staged.rename(target)
@@ -139,11 +199,6 @@ def _forget_old(directory: Path, current: str) -> None:
     others = [path for path in directory.iterdir() if path.is_dir() and path.name != current]
     for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-1]:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _without_copies(directory: str, names: list[str]) -> list[str]:
-    """Leave out what a node of this very kind would have: our own copies."""
-    return [name for name in names if Path(directory, name) == DIRECTORY]
 
 
 def _run_on_host(command: Sequence[str], node: Path) -> int:

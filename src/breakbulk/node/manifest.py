@@ -21,7 +21,7 @@ from breakbulk.kubernetes.objects import (
     namespace,
     runtime_classes,
 )
-from breakbulk.node.hosting import RUNTIME
+from breakbulk.node.hosting import DIRECTORY, RUNTIME
 from breakbulk.node.units import CAPABILITIES
 
 __all__ = ["Deployment", "manifest"]
@@ -38,6 +38,13 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         variables: Further settings of the agent.
         state: Directory of packages and plans on each node.
         run: Directory of the agent's socket on each node.
+        directory: Where on each node the program is copied to.
+        runc: As the next three, where it is on each node; None where it is looked for.
+        containerd: ...
+        containerd_config: ...
+        containerd_socket: ...
+        restart: Whether containerd is restarted when it has to be.
+        restart_command: What does that, on nodes without systemd.
 
     """
 
@@ -48,6 +55,13 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     variables: dict[str, str] = {}
     state: Path = Path("/var/lib/breakbulk")
     run: Path = Path("/run/breakbulk")
+    directory: Path = DIRECTORY
+    runc: Path | None = None
+    containerd: Path | None = None
+    containerd_config: Path | None = None
+    containerd_socket: Path | None = None
+    restart: bool = True
+    restart_command: str = ""
 
 
 def manifest(deployment: Deployment) -> list[dict[str, Any]]:
@@ -66,13 +80,29 @@ def _daemon(deployment: Deployment) -> AgentDaemon:
     return AgentDaemon(
         image=deployment.image,
         command=("breakbulk", "node", "agent", "--name", "$(NODE_NAME)", *paths),
-        install_command=("breakbulk", "node", "install", "--host", "/host", "--runtime", str(RUNTIME), *paths),
+        install_command=("breakbulk", "node", "install", "--host", "/host", *_on_node(deployment), *paths),
+        install_directory=str(deployment.directory),
         host_directories=(str(deployment.state), str(deployment.run)),
         environment=_variables(deployment),
         capabilities=tuple(name.removeprefix("CAP_") for name in CAPABILITIES),
         node_selector={"kubernetes.io/os": "linux", **deployment.node_selector},
         namespace=deployment.namespace,
     )
+
+
+def _on_node(deployment: Deployment) -> list[str]:
+    """Return the options of an installation that not the agent, but the node has a use for."""
+    options = {
+        "directory": deployment.directory,
+        "runtime": deployment.directory / RUNTIME,
+        "runc": deployment.runc,
+        "containerd": deployment.containerd,
+        "containerd-config": deployment.containerd_config,
+        "containerd-socket": deployment.containerd_socket,
+        "restart-command": deployment.restart_command,
+    }
+    words = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
+    return words if deployment.restart else [*words, "--no-restart"]
 
 
 def _variables(deployment: Deployment) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 
-__all__ = ["Overlay", "overlay_at"]
+__all__ = ["Overlay", "mount_points", "overlay_at"]
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
@@ -51,6 +51,12 @@ def overlay_at(table: bytes, path: str) -> Overlay | None:
             kind, _, options = fields[fields.index(b"-", 5) + 1 :][:3]
             return _overlay(options) if kind == b"overlay" else None
     return None
+
+
+def mount_points(table: bytes) -> set[str]:
+    """Return every place where something is mounted."""
+    lines = (line.split(b" ") for line in table.split(b"\n"))
+    return {os.fsdecode(_plain(fields[4])) for fields in lines if len(fields) > 4}
 
 
 def _overlay(text: bytes) -> Overlay | None:

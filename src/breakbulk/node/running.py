@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from breakbulk.errors import BreakbulkError, ServiceError
+from breakbulk.kubernetes.objects import HANDLERS, READY_LABEL
 from breakbulk.lock.variants import LEVELS
 from breakbulk.node.agent import Agent
 from breakbulk.node.agent_settings import AgentSettings, address_of
@@ -174,13 +175,17 @@ async def _describe(options: AgentSettings, cluster: Cluster, agent: Agent, tidi
         agent.changed.clear()
         targets = present(str(options.place.state))
         metrics.environments.set(len(targets))
+        known = True
         try:
-            await cluster.set_node(machine, listed(targets), _condition(tidier))
+            told = await cluster.runtimes()
+            known = told is None or HANDLERS[0] in told
+            ready = {READY_LABEL: str(known).lower()}
+            await cluster.set_node({**machine, **ready}, listed(targets), _condition(tidier, known=known))
         except BreakbulkError as error:
             _LOG.info("the node was not described: %s", error)
         await asyncio.sleep(_NODE_LEAST_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(agent.changed.wait(), _NODE_S)
+            await asyncio.wait_for(agent.changed.wait(), _NODE_S if known else _NODE_LEAST_S)
 
 
 def _level(options: AgentSettings) -> str:
@@ -190,7 +195,10 @@ def _level(options: AgentSettings) -> str:
         return LEVELS[0]
 
 
-def _condition(tidier: Tidier) -> Condition:
+def _condition(tidier: Tidier, *, known: bool) -> Condition:
+    if not known:
+        missing = "containerd has no runtime of ours: it was not restarted since the installation, or configured anew"
+        return Condition(type=NODE_CONDITION, status=False, reason="RuntimeMissing", message=missing)
     if tidier.fault:
         return Condition(type=NODE_CONDITION, status=False, reason="StoreFull", message=tidier.fault)
     return Condition(type=NODE_CONDITION, status=True, reason="AgentReady", message="environments can be realised")

@@ -56,6 +56,33 @@ def test_the_commands_of_the_manifest_can_be_parsed(call: Call) -> None:
     assert agent.make_context("agent", running[3:]).params["state"] == Path("/var/lib/breakbulk")
 
 
+def test_a_manifest_for_nodes_that_keep_things_elsewhere(call: Call) -> None:
+    from breakbulk.cli.commands.node.install import command as install
+
+    given = {
+        "directory": "/var/opt/breakbulk",
+        "state": "/data/breakbulk",
+        "run": "/run/other",
+        "runc": "/data/bin/runc",
+        "containerd": "/data/bin/containerd",
+        "containerd_config": "/data/$(NODE_NAME)/config.toml",
+        "containerd_socket": "/run/other.sock",
+        "restart_command": "rc-service containerd restart",
+    }
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
+    document = call("node", "manifest", "--image", "x", *words, "--json").document
+    pod = next(one for one in document["items"] if one["kind"] == "DaemonSet")["spec"]["template"]["spec"]
+    installing = pod["initContainers"][0]
+    told = install.make_context("install", [word.replace("/host", "/") for word in installing["command"][3:]]).params
+    assert {name: str(told[name]) for name in given} == given
+    assert told["runtime"] == Path("/var/opt/breakbulk/runtime")
+    assert [each["mountPath"] for each in installing["volumeMounts"]] == ["/host/var/opt/breakbulk"]
+    assert {each["name"] for each in installing["env"]} == {"NODE_NAME"}
+    shared = {each["hostPath"]["path"] for each in pod["volumes"] if "hostPath" in each}
+    assert shared == {"/var/opt/breakbulk", "/data/breakbulk", "/run/other"}
+    assert call("node", "manifest", "--image", "x", "--state", "here").code == 2
+
+
 def test_nodes_are_chosen_by_their_labels(call: Call) -> None:
     document = call("node", "manifest", "--image", "x", "--node-selector", "pool=jobs", "--json").document
     pod = next(one for one in document["items"] if one["kind"] == "DaemonSet")["spec"]["template"]["spec"]

@@ -75,7 +75,7 @@ def test_a_node_is_installed_from_a_container(container: Container, host: Path, 
     place.containerd_config.parent.mkdir()
     place.containerd_config.write_text("version = 3\n")
     inside = msgspec.structs.replace(container, node=node)
-    assert install_on_host(host, ["--no-restart", *agent_arguments(place)], inside) == 0
+    assert install_on_host(host, agent_arguments(place), ["--no-restart"], container=inside) == 0
     first_line = place.runtime.read_text().splitlines()[0]
     assert re.fullmatch(rf"#!{DIRECTORY}/[^/]+/python -IS", first_line)
     assert "breakbulk" in place.containerd_config.read_text()
@@ -107,6 +107,37 @@ def test_a_copy_that_is_there_is_not_made_again(container: Container, host: Path
     assert copied.stat().st_ino == identity
 
 
+def test_a_container_that_differs_is_copied_beside_the_other(container: Container, host: Path) -> None:
+    first = bring_along(container, host)
+    (container.root / "usr/local/bin/__pycache__").mkdir()  # what the interpreter writes is no difference
+    (container.root / "usr/local/bin/__pycache__/x.pyc").write_text("bytecode")
+    assert bring_along(container, host) == first
+    (container.root / "usr/local/bin/new").write_text("one file more")
+    second = bring_along(container, host)
+    assert second != first
+    assert (host / second.parent.relative_to("/") / "usr/local/bin/new").exists()
+    assert str(second) in (host / DIRECTORY.relative_to("/") / "breakbulk").read_text()
+
+
+def test_what_is_mounted_in_the_container_is_not_the_images(container: Container, host: Path) -> None:
+    (container.root / "etc").mkdir()
+    hosts = container.root / "etc/hosts"
+    hosts.touch()
+    code = f"""
+import subprocess, sys
+from pathlib import Path
+from breakbulk.node.hosting import Container, bring_along
+subprocess.run(["mount", "--bind", sys.argv[1], "{hosts}"], check=True)
+inside = Container(root=Path("{container.root}"), python="{container.python}")
+print(bring_along(inside, Path("{host}"), Path("/other")))
+"""
+    own = host / "hosts"
+    own.write_text("127.0.0.1 pod")
+    command = ["unshare", "--mount", sys.executable, "-c", code, own]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert not (host / Path(told).parent.relative_to("/") / "etc/hosts").exists()
+
+
 def test_a_host_that_cannot_be_written_or_entered_is_named(container: Container, host: Path) -> None:
     (host / "opt").write_text("a file")
     with pytest.raises(PlatformError) as raised:
@@ -114,5 +145,5 @@ def test_a_host_that_cannot_be_written_or_entered_is_named(container: Container,
     assert raised.value.reference == "host-not-writable"
     (host / "opt").unlink()
     with pytest.raises(PlatformError) as raised:
-        install_on_host(host, [], msgspec.structs.replace(container, node=Path("/nowhere/ns")))
+        install_on_host(host, [], container=msgspec.structs.replace(container, node=Path("/nowhere/ns")))
     assert raised.value.reference == "host-not-reachable"

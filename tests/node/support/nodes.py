@@ -65,6 +65,9 @@ class Directory:
     async def set_pod_condition(self, pod, condition) -> None:
         self._tell({"condition": condition.reason, "pod": pod.name, "status": condition.status})
 
+    async def runtimes(self):
+        return None
+
     async def set_node(self, labels, annotations, condition) -> None:
         self._tell({"node": condition.reason, "labels": labels, "annotations": annotations})
 

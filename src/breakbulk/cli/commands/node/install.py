@@ -45,6 +45,12 @@ __all__ = ["command"]
     metavar="DIR",
     help="In a container of a daemon set: install on the node whose root file system is here.",
 )
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="With --host, where on the node the program is copied to; /opt/breakbulk.",
+)
 @click.option("--print", "print_only", is_flag=True, help="Print the tables for containerd, and change nothing.")
 @place_options
 def command(
@@ -56,6 +62,7 @@ def command(
     kubeconfig: Path | None,
     python: str | None,
     host: Path | None,
+    directory: Path | None,
     print_only: bool,
     **given: Any,
 ) -> int | None:
@@ -71,9 +78,11 @@ def command(
         return None
     need_root()
     if host is not None:
-        from breakbulk.node.hosting import install_on_host
+        from breakbulk.node.hosting import DIRECTORY, install_on_host
 
-        return install_on_host(host, _handed_on(given, restart=restart, restart_command=restart_command))
+        how = ["--restart-command", restart_command] if restart_command else []
+        how += [] if restart else ["--no-restart"]
+        return install_on_host(host, _handed_on(given), how, directory=directory or DIRECTORY)
     import msgspec
 
     from breakbulk.node import systemd
@@ -95,11 +104,9 @@ def command(
     return None
 
 
-def _handed_on(given: dict[str, Any], *, restart: bool, restart_command: str | None) -> list[str]:
-    """Return the options that hold on the node as well."""
-    options = {**given, "restart_command": restart_command}
-    words = [word for name, value in options.items() if value for word in (f"--{name.replace('_', '-')}", str(value))]
-    return words if restart else [*words, "--no-restart"]
+def _handed_on(given: dict[str, Any]) -> list[str]:
+    """Return the options that say where things of the node are: they hold on the node as well."""
+    return [word for name, value in given.items() if value for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def _print_tables(invocation: Invocation, place: NodePlace) -> None:
