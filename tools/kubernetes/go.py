@@ -20,6 +20,7 @@ from locking import say
 from parts import Part, go_release
 
 SECONDS_BETWEEN_REPORTS = 15
+ENDING = {signal.SIGTERM, signal.SIGINT}
 PACKAGE = re.compile(r"[\w.~-]+(/[\w.~+-]+)*")
 
 
@@ -60,20 +61,9 @@ def go_for(part: Part, least: tuple[int, ...]) -> Go:
 
 def run_go(arguments: Sequence[str], part: Part, what: str, lock: int) -> None:
     """Run go, saying every now and then how far it is; raise `BuildError` with what it said last."""
-    # It inherits the lock: should this process be killed, nobody else begins before go has ended as well.
-    process = subprocess.Popen(
-        ["go", *arguments],
-        cwd=part.directory,
-        env=environment(part),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        pass_fds=[lock],
-        start_new_session=True,
-    )
+    process = _start(["go", *arguments], part, lock)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         said = _follow(process.stderr or (), what)
         if process.wait():
             raise explained(part.name, said, f"`go build` in {part.directory} shows more; what is built stays")
@@ -84,6 +74,25 @@ def run_go(arguments: Sequence[str], part: Part, what: str, lock: int) -> None:
 def environment(part: Part) -> dict[str, str]:
     """Return the environment in which go builds a part."""
     return {**os.environ, "GOWORK": "off", "CGO_ENABLED": "0" if part.static else "1"}
+
+
+def _start(command: Sequence[str], part: Part, lock: int) -> subprocess.Popen[str]:
+    """Start a command with signals that end this process held back: between its start and `_end` none may come."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    return subprocess.Popen(
+        command,
+        cwd=part.directory,
+        env=environment(part),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        # It inherits the lock: should this process be killed, nobody else begins before go has ended as well.
+        pass_fds=[lock],
+        start_new_session=True,
+        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING),  # noqa: PLW1509 -- there are no threads
+    )
 
 
 def _follow(lines: Iterable[str], what: str) -> list[str]:
