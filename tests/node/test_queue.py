@@ -82,6 +82,15 @@ def test_too_much_is_refused_and_there_is_room_again_when_somebody_leaves() -> N
     assert queue.ask("d", waiter("q"), 1.0) == []
 
 
+def test_what_rests_after_a_failure_keeps_nobody_out() -> None:
+    queue = Queue(at_once=1, waiting_max=1)
+    for key in "abc":
+        queue.ask(key, waiter("p"), 0.0)
+        queue.failed(key, FAILED, 0.0)
+    assert queue.waiting == 0
+    assert queue.ask("d", waiter("q"), 0.0) == [Start("d")]
+
+
 def test_what_failed_is_tried_again_ever_less_often_while_somebody_waits() -> None:
     queue = Queue(at_once=1)
     queue.ask("a", waiter("p"), 0.0)
@@ -206,7 +215,6 @@ class Scripted(RuleBasedStateMachine):
         assert len(self.begun) <= self.at_once
         if State.WAITING in states.values():
             assert len(self.begun) == self.at_once
-        assert self.queue.waiting <= self.waiting_max + self.at_once
 
     @invariant()
     def whoever_asked_is_known_and_nobody_else(self) -> None:

@@ -47,6 +47,8 @@ _LOG = logging.getLogger(__name__)
 _RESOLUTIONS = 8
 _DISK_THREADS = 4
 _GRACE_S = 60.0  # kubelet asks again some seconds after a handler gave up
+_UNSEEN_S = 20.0
+"""So old is a record before a list without its pod says that it has gone: static pods are listed after they start."""
 _LEARN_S = 2.0
 _TELL_AFTER_S = 3.0
 _PAST_MAX = 500
@@ -262,7 +264,12 @@ class Agent:
 
     async def _sweep(self) -> None:
         await self._on_disk(sweep, self._layout, self.targets, self._begun_s)
-        for uid in await self._on_disk(recorded_uids, self._run, self._state, _GRACE_S):
+        await self._sweep_records()
+        await asyncio.sleep(_UNSEEN_S)
+        await self._sweep_records()  # those that were too young
+
+    async def _sweep_records(self) -> None:
+        for uid in await self._on_disk(recorded_uids, self._run, self._state, _UNSEEN_S):
             if uid not in self._works:
                 await self._on_disk(forget_record, self._run, self._state, uid)
 

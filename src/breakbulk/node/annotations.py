@@ -19,7 +19,16 @@ from collections.abc import Mapping
 
 from breakbulk.errors import UsageError
 
-__all__ = ["CONTAINER_PREFIX", "PASSED_ON", "PREFIXES", "VALUE_MAX", "PodAnnotations", "digest_of", "environment_of"]
+__all__ = [
+    "CONTAINER_PREFIX",
+    "ENVIRONMENTS_MAX",
+    "PASSED_ON",
+    "PREFIXES",
+    "VALUE_MAX",
+    "PodAnnotations",
+    "digest_of",
+    "environment_of",
+]
 
 PREFIXES = ("breakbulk.dev/", "flox.dev/")
 """Of annotations of a pod, the one that decides first."""
@@ -32,6 +41,9 @@ PASSED_ON = ("breakbulk.dev/*", "environment.breakbulk.dev/*", "flox.dev/*")
 
 VALUE_MAX = 4096
 """Bytes of one value; a list of all containers that a pod may have is far below."""
+
+ENVIRONMENTS_MAX = 32
+"""That one pod may name; every one is looked up, and others wait meanwhile."""
 
 _NONE = "none"
 _MODES = ("run", "dev")
@@ -63,6 +75,9 @@ class PodAnnotations:
         self.mode = _value(annotations, "activate-mode") or _MODES[0]
         if self.mode not in _MODES:
             raise _invalid("activate-mode", repr(self.mode[:100]), "write `run` or `dev`")
+        if len(self.references) > ENVIRONMENTS_MAX:
+            why = f"the pod names {len(self.references)} environments"
+            raise _invalid(f"{CONTAINER_PREFIX}*", why, f"name at most {ENVIRONMENTS_MAX}")
 
     @property
     def references(self) -> tuple[str, ...]:

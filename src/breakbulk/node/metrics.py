@@ -31,7 +31,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.running = Gauge(f"{prefix}realisations_running", "Now", registry=registry)
-        self.waiting = Gauge(f"{prefix}realisations_waiting", "For a place, or for the next try", registry=registry)
+        self.waiting = Gauge(f"{prefix}realisations_waiting", "For a place", registry=registry)
         self.pods = Gauge(f"{prefix}pods", "That name environments, by state", ("state",), registry=registry)
         self.environments = Gauge(f"{prefix}environments", "That have a plan", registry=registry)
         self.store_free_bytes = Gauge(f"{prefix}store_free_bytes", "Free on the store's disk", registry=registry)

@@ -101,7 +101,7 @@ class Queue:
 
     Args:
         at_once: How many keys run together.
-        waiting_max: How many keys wait, or rest after a failure, with somebody waiting for them.
+        waiting_max: How many keys wait for a place before others are refused; what rests after a failure does not count.
         patience_s: After so many seconds a key goes before all that are younger, however small they are.
         fresh: Serve only those who waited when the work began; the others are served by the next.
 
@@ -206,10 +206,8 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """How many keys wait for a place, or for the next try."""
-        return sum(
-            bool(entry.waiters) and entry.state in {State.WAITING, State.RESTING} for entry in self._entries.values()
-        )
+        """How many keys wait for a place."""
+        return sum(entry.state is State.WAITING for entry in self._entries.values())
 
     def state(self, key: str) -> State | None:
         """Return how it is with a key, None when nobody has asked."""
