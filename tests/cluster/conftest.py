@@ -11,7 +11,10 @@ from breakbulk.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from fault_cluster import broken
 from running_cluster import RunningCluster, bring_up, home_of_clusters
+
+__all__ = ["broken", "cluster", "clusters"]
 
 
 @pytest.fixture(scope="session")
