@@ -71,23 +71,23 @@ class Engine:
 
 
 @contextmanager
-def registry() -> Iterator[str]:
-    """Serve an empty registry on loopback and yield its `host:port`."""
+def registry(address: str = "127.0.0.1", program: str | Path = "docker-registry") -> Iterator[str]:
+    """Serve an empty registry on an address of this machine and yield its `host:port`."""
     with tempfile.TemporaryDirectory(prefix="breakbulk-registry-") as directory:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((address, 0))
             port = probe.getsockname()[1]
         configuration = Path(directory, "config.yml")
         configuration.write_text(
             f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
-            f"http: {{addr: '127.0.0.1:{port}'}}\n"
+            f"http: {{addr: '{address}:{port}'}}\n"
         )
         server = subprocess.Popen(
-            ["docker-registry", "serve", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [program, "serve", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _wait(f"http://127.0.0.1:{port}/v2/")
-            yield f"127.0.0.1:{port}"
+            _wait(f"http://{address}:{port}/v2/")
+            yield f"{address}:{port}"
         finally:
             server.terminate()
             server.wait()
