@@ -7,7 +7,7 @@ import pytest
 
 from breakbulk.manifest.reading import from_builtins
 from breakbulk.manifest.schema import Manifest
-from breakbulk.node.planning import groups_of, own_trees, plan_of
+from breakbulk.node.planning import groups_of, members_of, own_trees, plan_of
 from breakbulk.node.records import MountPlan
 
 CHANGE = SimpleNamespace(environment="ada/web", generation=3, digest="sha256:" + "a" * 64)
@@ -67,6 +67,13 @@ def test_the_topmost_list_of_users_counts_and_its_first_entry(tmp_path) -> None:
     above = lower(tmp_path / "1", passwd="web:x:33:44::/:/bin/sh\nagain:x:33:1::/:/bin/sh\n# no user\nodd:x:y:z::/:\n")
     below = lower(tmp_path / "2", passwd="root:x:0:0::/root:/bin/sh\n")
     assert groups_of([tmp_path / "none", above, below]) == {"33": 44}
+
+
+def test_users_are_members_of_what_the_topmost_list_of_groups_says(tmp_path) -> None:
+    place = lower(tmp_path / "1", passwd="web:x:33:44::/:/bin/sh\nagain:x:33:1::/:/bin/sh\nalone:x:5:5::/:/bin/sh\n")
+    (place / "etc" / "group").write_text("web:x:44:web\naudio:x:29:web,root\nssl:x:7:web\nodd:x:y:web\nno:x:8:again\n")
+    below = lower(tmp_path / "2", passwd="")
+    assert members_of([tmp_path / "none", place, below]) == {"33": [29, 7]}
 
 
 def test_a_list_of_users_that_is_a_link_is_not_followed(tmp_path) -> None:

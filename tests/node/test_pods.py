@@ -43,6 +43,11 @@ def test_a_group_of_the_pod_is_that_of_all_its_containers() -> None:
     assert pod.grouped == ("git", "web", "proxy")
 
 
+def test_a_pod_may_want_no_groups_but_its_own() -> None:
+    assert not pod_of(POD).strict
+    assert pod_of({**POD, "spec": {"securityContext": {"supplementalGroupsPolicy": "Strict"}}}).strict
+
+
 def test_a_static_pod_has_the_uid_that_kubelet_and_runtime_know() -> None:
     mirrored = {"kubernetes.io/config.mirror": "abc", "kubernetes.io/config.hash": "abc"}
     pod = pod_of({"metadata": {**POD["metadata"], "annotations": mirrored}})

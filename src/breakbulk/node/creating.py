@@ -140,7 +140,8 @@ class _Creation:
         given = process.table(wanted.get("env") or ())
         defaults = process.defaults(plan, given, self._home(plan, wanted))
         groups = {} if self._is_grouped(plan, wanted) else plan.groups
-        made = process.of_user(process.in_directory(wanted, plan.working_directory), groups)
+        members = {} if self._is_strict(plan, wanted) else plan.members
+        made = process.of_user(process.in_directory(wanted, plan.working_directory), groups, members)
         made["env"] = process.environ(defaults, given)
         made["args"] = self._command(plan, wanted.get("args") or ())
         self._bundle.write_note(
@@ -149,6 +150,7 @@ class _Creation:
                 "variables": defaults,
                 "directory": plan.working_directory,
                 "groups": groups,
+                "members": members,
                 "hook": bool(plan.hook),
             }
         )
@@ -178,9 +180,20 @@ class _Creation:
         user = wanted.get("user") or {}
         if user.get("gid", 0) != 0 or not plan.groups.get(str(user.get("uid", 0))):
             return False
+        record = self._needed_record()
+        return record is not None and self._container in record.grouped
+
+    def _is_strict(self, plan: MountPlan, wanted: Mapping[str, Any]) -> bool:
+        """Say whether the pod takes only the groups that it names: `supplementalGroupsPolicy: Strict`."""
+        if not plan.members.get(str((wanted.get("user") or {}).get("uid", 0))):
+            return False
+        record = self._needed_record()
+        return record is not None and record.strict
+
+    def _needed_record(self) -> PodRecord | None:
         if self._record is None:
             self._prepare()
-        return self._record is not None and self._container in self._record.grouped
+        return self._record
 
     def _present(self, reference: str) -> bool:
         return self._plan(reference) is not None

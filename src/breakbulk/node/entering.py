@@ -39,7 +39,7 @@ def enter(place: str, path: str) -> None:
 
 def _inside(wanted: Mapping[str, Any], note: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:
     given = process.table(wanted.get("env") or ())
-    made = process.of_user(process.in_directory(wanted, note["directory"]), note["groups"])
+    made = process.of_user(process.in_directory(wanted, note["directory"]), note["groups"], note["members"])
     made["env"] = process.environ(note["variables"], given, _exported(bundle) if note["hook"] else {})
     return made
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from breakbulk.hub.records import Change
     from breakbulk.manifest.schema import Manifest
 
-__all__ = ["plan_of"]
+__all__ = ["groups_of", "members_of", "own_trees", "plan_of"]
 
 
 def plan_of(change: Change, manifest: Manifest, lowers: Sequence[Path]) -> MountPlan:
@@ -45,6 +45,7 @@ def plan_of(change: Change, manifest: Manifest, lowers: Sequence[Path]) -> Mount
         command=list(config.cmd or ()),
         working_directory=config.working_dir or "",
         groups=groups_of(lowers),
+        members=members_of(lowers),
     )
 
 
@@ -60,19 +61,34 @@ def own_trees(lowers: Iterable[Path]) -> list[str]:
     return sorted(found)
 
 
-def groups_of(lowers: Iterable[Path]) -> dict[str, int]:
+def groups_of(lowers: Sequence[Path]) -> dict[str, int]:
     """Return the group of each user id, as the topmost /etc/passwd has it (passwd(5)); of two entries the first."""
-    for lower in lowers:
-        path = lower / "etc" / "passwd"
-        if path.is_file() and not path.is_symlink():
-            return _groups(path.read_text(encoding="utf-8", errors="replace"))
-    return {}
-
-
-def _groups(passwd: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for line in passwd.splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and fields[2].isdecimal() and fields[3].isdecimal():
-            found.setdefault(str(int(fields[2])), int(fields[3]))
+    for _, _, user, group, *_ in _entries(lowers, "passwd", fields=7):
+        if user.isdecimal() and group.isdecimal():
+            found.setdefault(str(int(user)), int(group))
     return found
+
+
+def members_of(lowers: Sequence[Path]) -> dict[str, list[int]]:
+    """Return which other groups a user id is a member of, as the topmost /etc/group has it (group(5))."""
+    memberships: dict[str, list[int]] = {}
+    for name, _, group, members in _entries(lowers, "group", fields=4):
+        for member in members.split(",") if group.isdecimal() else ():
+            if member != name:
+                memberships.setdefault(member, []).append(int(group))
+    names: dict[str, str] = {}
+    for name, _, user, *_ in _entries(lowers, "passwd", fields=7):
+        if user.isdecimal():
+            names.setdefault(str(int(user)), name)
+    return {user: memberships[name] for user, name in names.items() if name in memberships}
+
+
+def _entries(lowers: Sequence[Path], name: str, *, fields: int) -> list[list[str]]:
+    """Return the lines of the topmost file of this name below /etc, less those that have not as many fields."""
+    for lower in lowers:
+        path = lower / "etc" / name
+        if path.is_file() and not path.is_symlink():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            return [line for line in (line.split(":") for line in text.splitlines()) if len(line) == fields]
+    return []

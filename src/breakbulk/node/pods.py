@@ -34,6 +34,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         containers: All that are not ephemeral.
         grouped: Containers whose group the pod names itself.
         ephemeral: Containers that `kubectl debug` has added.
+        strict: Whether its users are members of no groups but those that it names.
         ending: Whether it is being deleted: nothing more is started for it.
         ended: Whether it has run to its end: nothing of it is needed any more.
 
@@ -48,6 +49,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     containers: tuple[str, ...] = ()
     grouped: tuple[str, ...] = ()
     ephemeral: tuple[str, ...] = ()
+    strict: bool = False
     ending: bool = False
     ended: bool = False
 
@@ -83,6 +85,7 @@ def pod_of(document: Mapping[str, Any]) -> Pod:
         containers=tuple(str(each.get("name")) for each in _containers(specification)),
         ephemeral=tuple(str(each.get("name")) for each in _tables(specification, "ephemeralContainers")),
         grouped=tuple(_grouped(specification)),
+        strict=_table(specification, "securityContext").get("supplementalGroupsPolicy") == "Strict",
         ending="deletionTimestamp" in metadata,
         ended=phase in {"Succeeded", "Failed"},
     )

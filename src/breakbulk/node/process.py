@@ -85,16 +85,26 @@ def in_directory(process: Mapping[str, Any], directory: str) -> dict[str, Any]:
     return {**process, "cwd": directory} if directory and process.get("cwd", "/") == "/" else dict(process)
 
 
-def of_user(process: Mapping[str, Any], groups: Mapping[str, int]) -> dict[str, Any]:
-    """Return the process with the group that /etc/passwd of the environment has for its user, where the pod has none.
+def of_user(
+    process: Mapping[str, Any], groups: Mapping[str, int], members: Mapping[str, Sequence[int]]
+) -> dict[str, Any]:
+    """Return the process with the groups of its user.
 
     containerd looks into the image, where nobody is, and so puts 0 as group and as first of the additional groups.
+
+    Args:
+        process: As containerd wants it.
+        groups: The group of a user id, where the pod has none: /etc/passwd of the environment.
+        members: Groups that a user id is a member of as well: its /etc/group.
+
     """
-    user = process.get("user") or {}
-    group = groups.get(str(user.get("uid", 0)), 0)
-    if not group or user.get("gid", 0) != 0:
-        return dict(process)
+    user = dict(process.get("user") or {})
+    number = str(user.get("uid", 0))
     additional = list(user.get("additionalGids") or ())
-    if additional[:1] == [0]:
-        additional[0] = group
-    return {**process, "user": {**user, "gid": group, **({"additionalGids": additional} if additional else {})}}
+    group = groups.get(number, 0)
+    if group and user.get("gid", 0) == 0:
+        user["gid"] = group
+        if additional[:1] == [0]:
+            additional[0] = group
+    additional += [each for each in members.get(number, ()) if each not in additional]
+    return {**process, "user": {**user, **({"additionalGids": additional} if additional else {})}}

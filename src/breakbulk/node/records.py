@@ -48,6 +48,7 @@ class MountPlan:
         command: What runs where the pod names no command; empty when nothing does.
         working_directory: Where commands start when the pod does not say; empty for `/`.
         groups: Group id of each user id that the environment knows.
+        members: Ids of other groups that a user id is a member of; of those that are.
 
     """
 
@@ -59,6 +60,7 @@ class MountPlan:
         "groups",
         "hook",
         "lowers",
+        "members",
         "path",
         "variables",
         "vars",
@@ -79,6 +81,7 @@ class MountPlan:
         command: list[str] | None = None,
         working_directory: str = "",
         groups: dict[str, int] | None = None,
+        members: dict[str, list[int]] | None = None,
     ) -> None:
         self.environment = environment
         self.generation = generation
@@ -91,6 +94,7 @@ class MountPlan:
         self.command = command or []
         self.working_directory = working_directory
         self.groups = groups or {}
+        self.members = members or {}
 
     def write(self, state: str) -> None:
         """Write it, durably; raise `OSError`, `ValueError` for an environment that cannot name a file."""
@@ -123,10 +127,11 @@ class PodRecord:
         digests: Digest (64 hexadecimal digits) of each reference, as it is written in the annotations.
         grouped: Containers whose group the pod names itself.
         ephemeral: Ephemeral containers, which keep the image that they name.
+        strict: Whether the pod wants no groups that an environment makes its users members of.
 
     """
 
-    __slots__ = ("digests", "ephemeral", "grouped", "name", "namespace", "uid")
+    __slots__ = ("digests", "ephemeral", "grouped", "name", "namespace", "strict", "uid")
 
     def __init__(
         self,
@@ -137,6 +142,7 @@ class PodRecord:
         digests: dict[str, str],
         grouped: list[str] | None = None,
         ephemeral: list[str] | None = None,
+        strict: bool = False,
     ) -> None:
         self.uid = uid
         self.namespace = namespace
@@ -144,6 +150,7 @@ class PodRecord:
         self.digests = digests
         self.grouped = grouped or []
         self.ephemeral = ephemeral or []
+        self.strict = strict
 
     def write(self, run: str) -> None:
         """Write it; raise `OSError`, `ValueError` for a uid that cannot name a file."""

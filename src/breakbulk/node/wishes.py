@@ -106,6 +106,7 @@ class Work:
             digests=self._digests | known,
             grouped=list(self.pod.grouped),
             ephemeral=list(self.pod.ephemeral),
+            strict=self.pod.strict,
         )
 
     def want(self, references: Iterable[str]) -> None:

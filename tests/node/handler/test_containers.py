@@ -127,6 +127,14 @@ def test_a_user_has_the_group_that_the_environment_knows(node):
     )
 
 
+@pytest.mark.parametrize(("strict", "expected"), [(False, "33(www-data),29(audio)"), (True, "33(www-data)")])
+def test_a_user_is_in_the_groups_that_the_environment_says_unless_the_pod_wants_none(node, strict, expected):
+    node.plan(members={"33": [29]})
+    node.record(strict=strict)
+    user = {"uid": 33, "gid": 0, "additionalGids": [0]}
+    assert node.container("id", user=user).run().output.endswith(f"groups={expected}\n")
+
+
 def test_a_group_that_the_pod_names_is_kept_even_when_it_is_root_s(node):
     user = {"uid": 33, "gid": 0, "additionalGids": [0]}
     node.record(grouped=["main"])

@@ -41,12 +41,12 @@ def test_a_process_has_what_the_hook_has_exported(node, running):
 
 
 def test_a_process_is_that_of_the_same_user_in_the_same_directory(node):
-    node.plan(working_directory="/srv/work")
+    node.plan(working_directory="/srv/work", members={"33": [29]})
     container = node.container("sleep", "600", user={"uid": 33, "gid": 0, "additionalGids": [0]})
     assert container.create().status == 0
     container.start()
     found = container.exec("sh", "-c", "id; pwd").output
-    assert found == "uid=33(www-data) gid=33(www-data) groups=33(www-data)\n/srv/work\n"
+    assert found == "uid=33(www-data) gid=33(www-data) groups=33(www-data),29(audio)\n/srv/work\n"
 
 
 def test_exec_outside_of_the_environment(node, running):

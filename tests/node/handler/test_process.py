@@ -69,7 +69,20 @@ def test_which_command_runs(given, expected):
     ],
 )
 def test_groups_of_users(user, expected):
-    assert process.of_user({"user": user}, {"33": 33, "0": 0})["user"] == expected
+    assert process.of_user({"user": user}, {"33": 33, "0": 0}, {})["user"] == expected
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ({"uid": 33, "gid": 0, "additionalGids": [0, 5]}, {"uid": 33, "gid": 33, "additionalGids": [33, 5, 29]}),
+        ({"uid": 33, "gid": 9, "additionalGids": [9, 29]}, {"uid": 33, "gid": 9, "additionalGids": [9, 29, 5]}),
+        ({"uid": 33}, {"uid": 33, "gid": 33, "additionalGids": [29, 5]}),
+        ({"uid": 34}, {"uid": 34}),
+    ],
+)
+def test_groups_that_users_are_members_of(user, expected):
+    assert process.of_user({"user": user}, {"33": 33}, {"33": [29, 5]})["user"] == expected
 
 
 def test_directories():
