@@ -1,9 +1,9 @@
 """What an image runs before its command, as there is no Breakbulk in it: variables and hooks, with the same meaning.
 
-A script in the image's top layer exports the variables, sources `hook.on-activate` with its output going to standard
-error, and becomes the command; with `hook.on-deactivate` it stays, hands signals on, and sources that at the end. An
-image whose variables are all known beforehand and that has no hooks needs none of it. Counterparts:
-`environment.activation` and `environment.hooks`.
+A script in the image's top layer exports the variables that the image's configuration cannot, sources
+`hook.on-activate` with its output going to standard error, and becomes the command; with `hook.on-deactivate` it stays,
+hands signals on, and sources that at the end. An image whose variables are all known beforehand and that has no hooks
+needs none of it. Counterparts: `environment.activation` and `environment.hooks`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def entrypoint_layer(manifest: Manifest, settled: Mapping[str, str], shells: Map
     if not files and settled.keys() == manifest.vars.keys():
         return None
     _check_shell(shells, bash=bool(files))
-    lines = [f"#!{'/bin/bash' if files else '/bin/sh'}", *exports(manifest.vars)]
+    # What is settled is configured, so that whoever starts a container can set it otherwise, as with any image.
+    left = {name: text for name, text in manifest.vars.items() if name not in settled}
+    lines = [f"#!{'/bin/bash' if files else '/bin/sh'}", *exports(left)]
     script = "\n".join(lines) + "\n"
     script += _ACTIVATE if hook.on_activate else ""
     script += _ATTEND if hook.on_deactivate else _EXECUTE
