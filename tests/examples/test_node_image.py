@@ -36,7 +36,9 @@ def test_the_program_runs_on_a_node_that_has_nothing_of_it(example, tmp_path: Pa
     manifest.write_text(manifest.read_text().replace('"../.."', f'"{EXAMPLES.parent}"'))
     image("realise")
     image("export", ".", "--oci", str(tmp_path / "image.tar"))
-    container = Container(root=unpacked(tmp_path / "image.tar", tmp_path), python="/usr/bin/python3.11")
+    container = Container(
+        root=unpacked(tmp_path / "image.tar", tmp_path), python="/usr/bin/python3.11", node=Path("/nowhere")
+    )
     host = tmp_path / "host"
     (host / "opt").mkdir(parents=True)
     python = bring_along(container, host)

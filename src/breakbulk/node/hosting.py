@@ -51,18 +51,18 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         root: Its root file system.
         python: Its interpreter, a file in there.
-        node: Mount namespace of the node: that of its first process, in a container that sees the node's processes.
+        node: Mount namespace of the node.
 
     """
 
     root: Path = Path("/")
     python: str
-    node: Path = Path("/proc/1/ns/mnt")
+    node: Path
 
     @classmethod
     def around(cls) -> Container:
-        """Return the one that this process is in."""
-        return cls(python=os.path.realpath(sys.executable))
+        """Return the one that this process is in; raise `PlatformError` (`host-not-reachable`)."""
+        return cls(python=os.path.realpath(sys.executable), node=_namespace_around())
 
 
 def install_on_host(
@@ -142,6 +142,24 @@ def launcher(directory: Path, python: str, machine: str) -> str:
     return f'#!/bin/sh\nexec {linker} --library-path {libraries} --argv0 {program} {program} "$@"\n'
 
 
+def _namespace_around() -> Path:
+    """Return the mount namespace of the nearest ancestor that is in another one: of the shim, so of containerd.
+
+    That one is where containerd calls the runtime. The node's first process may be in yet another one.
+    """
+    own, process = Path("/proc/self/ns/mnt"), os.getppid()
+    try:
+        while process:
+            namespace = Path(f"/proc/{process}/ns/mnt")
+            if not namespace.samefile(own):
+                return namespace
+            status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+            process = int(status.partition("\nPPid:")[2].split()[0])
+    except OSError as error:
+        raise _not_reachable(str(error)) from error
+    raise _not_reachable("no process around this container is seen")
+
+
 def _digest(root: Path) -> str:
     """Return what tells the content of one container from that of others; bytecode is the interpreter's own work."""
     digest = hashlib.sha256()
@@ -215,10 +233,13 @@ def _run_on_host(command: Sequence[str], node: Path) -> int:
         finally:
             os.close(mounts)
     except (OSError, subprocess.SubprocessError) as error:
-        raise PlatformError(
-            "the node around this container cannot be reached",
-            identifier="host-not-reachable",
-            where=str(node),
-            why=str(error),
-            hint="run the container with `hostPID: true` and `privileged: true`",
-        ) from error
+        raise _not_reachable(str(error)) from error
+
+
+def _not_reachable(why: str) -> PlatformError:
+    return PlatformError(
+        "the node around this container cannot be reached",
+        identifier="host-not-reachable",
+        why=why,
+        hint="run the container with `hostPID: true` and `privileged: true`",
+    )

@@ -46,7 +46,7 @@ def container(tmp_path: Path) -> Container:
         place = root / ("lib64" if "ld-linux" in library.name else "usr/local/lib")
         place.mkdir(exist_ok=True)
         shutil.copy(library.resolve(), place / library.name)
-    return Container(root=root, python=f"/usr/local/bin/{VERSION}")
+    return Container(root=root, python=f"/usr/local/bin/{VERSION}", node=Path("/nowhere/ns"))
 
 
 @pytest.fixture
@@ -76,8 +76,7 @@ def test_a_node_is_installed_from_a_container(container: Container, host: Path, 
     place.containerd_config.write_text("version = 3\n")
     inside = msgspec.structs.replace(container, node=node)
     assert install_on_host(host, agent_arguments(place), ["--no-restart"], container=inside) == 0
-    first_line = place.runtime.read_text().splitlines()[0]
-    assert re.fullmatch(rf"#!{DIRECTORY}/[^/]+/python -IS", first_line)
+    assert re.search(rf"{DIRECTORY}/[^/]+/python -IS", place.runtime.read_text())
     assert "breakbulk" in place.containerd_config.read_text()
     told = subprocess.run(
         ["nsenter", f"--mount={node}", place.runtime, "--version"], capture_output=True, text=True, check=True
@@ -128,7 +127,7 @@ import subprocess, sys
 from pathlib import Path
 from breakbulk.node.hosting import Container, bring_along
 subprocess.run(["mount", "--bind", sys.argv[1], "{hosts}"], check=True)
-inside = Container(root=Path("{container.root}"), python="{container.python}")
+inside = Container(root=Path("{container.root}"), python="{container.python}", node=Path("/nowhere"))
 print(bring_along(inside, Path("{host}"), Path("/other")))
 """
     own = host / "hosts"
@@ -145,5 +144,17 @@ def test_a_host_that_cannot_be_written_or_entered_is_named(container: Container,
     assert raised.value.reference == "host-not-writable"
     (host / "opt").unlink()
     with pytest.raises(PlatformError) as raised:
-        install_on_host(host, [], container=msgspec.structs.replace(container, node=Path("/nowhere/ns")))
+        install_on_host(host, [], container=container)
     assert raised.value.reference == "host-not-reachable"
+
+
+def test_the_node_is_where_whoever_started_the_container_is() -> None:
+    code = "from breakbulk.node.hosting import Container; print(Container.around().node)"
+    told = subprocess.run(
+        ["unshare", "--mount", "--fork", sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    namespace = Path(told.stdout.strip())
+    assert namespace.parts[:2] == ("/", "proc")
+    alone = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    told = subprocess.run(alone, capture_output=True, text=True, check=False)
+    assert "host-not-reachable" in told.stderr or "cannot be reached" in told.stderr
