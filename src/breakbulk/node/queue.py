@@ -101,7 +101,7 @@ class Queue:
 
     Args:
         at_once: How many keys run together.
-        waiting_max: How many keys wait for a place before others are refused; what rests after a failure does not count.
+        waiting_max: How many keys wait for a place before others are refused; those that rest are not counted.
         patience_s: After so many seconds a key goes before all that are younger, however small they are.
         fresh: Serve only those who waited when the work began; the others are served by the next.
 
