@@ -7,13 +7,13 @@ are killed rather than asked: they and what they keep go together. Counterpart: 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from breakbulk.cluster.cgroups import Hierarchies
+from breakbulk.cluster.deletion import delete_tree
 from breakbulk.cluster.machine import alone, strike_off
 from breakbulk.cluster.model import NODES_MAX, node_names
 from breakbulk.cluster.mounts import unmount_below
@@ -29,7 +29,7 @@ _CNI_RESULTS = Path("/var/lib/cni/results")
 _LOGS_OF_CONTAINERS = Path("/var/log/containers")
 """Where kubelet has a link to every log, whatever its configuration says."""
 
-_STEPS = 5
+_STEPS = 4
 
 
 def anything_left(place: NativePlace, hierarchies: Hierarchies) -> bool:
@@ -50,7 +50,7 @@ def take_down(place: NativePlace, hierarchies: Hierarchies, reporter: Reporter) 
         OSError: The kernel or the file system refuses.
 
     """
-    task = reporter.begin(f"taking down {place.name}", total=_STEPS)
+    task = reporter.begin(f"ending {place.name}", total=_STEPS)
     try:
         hierarchies.kill(place.control_group)
         task.advance()
@@ -65,17 +65,15 @@ def take_down(place: NativePlace, hierarchies: Hierarchies, reporter: Reporter) 
         task.advance()
         hierarchies.remove(place.control_group)
         task.advance()
-        _remove_files(place, sockets)
-        task.advance()
     finally:
         task.finish()
+    _remove_files(place, sockets, reporter)
 
 
-def _remove_files(place: NativePlace, sockets: Iterable[Path]) -> None:
+def _remove_files(place: NativePlace, sockets: Iterable[Path], reporter: Reporter) -> None:
     for path in [*sockets, *_network_results(place), *_links_to_logs(place)]:
         path.unlink(missing_ok=True)
-    if place.directory.exists():
-        shutil.rmtree(place.directory)
+    delete_tree(place.directory, reporter)
     with contextlib.suppress(OSError):  # there are others
         place.directory.parent.rmdir()
     with alone():
