@@ -19,6 +19,7 @@ import msgspec
 from breakbulk.cluster.blueprint import Blueprint, Probe
 from breakbulk.cluster.credentials import ADMINISTRATOR
 from breakbulk.cluster.model import NodeStatus
+from breakbulk.cluster.node_reports import node_status
 
 __all__ = ["Observer"]
 
@@ -54,18 +55,7 @@ class Observer:
         node = self.read(f"/api/v1/nodes/{name}")
         if node is None:
             return NodeStatus(name=name, is_ready=False, why="the API server does not know it")
-        status = node.get("status", {})
-        conditions = {one["type"]: one for one in status.get("conditions", [])}
-        ready = conditions.get("Ready", {})
-        addresses = [one["address"] for one in status.get("addresses", []) if one.get("type") == "InternalIP"]
-        is_ready = ready.get("status") == "True"
-        return NodeStatus(
-            name=name,
-            is_ready=is_ready,
-            address=addresses[0] if addresses else None,
-            version=status.get("nodeInfo", {}).get("kubeletVersion"),
-            why=None if is_ready else ready.get("message", "kubelet has not reported yet"),
-        )
+        return node_status(node)
 
     def _get(self, url: str, *, is_etcd: bool = False) -> tuple[int, bytes]:
         parts = urlsplit(url)
