@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from breakbulk.images.minimal import STUB_NAMES
+from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.annotations import PodAnnotations
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from breakbulk.images.minimal import STUB_NAMES, stub_archive
+from breakbulk.images.minimal import stub_archive
+from breakbulk.images.stub import DEFAULT_COMMAND, STUB_NAMES
 
 
 class Archive:
@@ -58,7 +59,7 @@ def test_the_stub_is_for_both_architectures_and_its_layer_is_tiny_and_empty(stub
         assert plain == bytes(1024)
         assert configuration["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(plain).hexdigest()}"]
         assert configuration["architecture"] == entry["platform"]["architecture"]
-        assert configuration["config"]["Cmd"] == ["breakbulk-default-command"]
+        assert configuration["config"]["Cmd"] == [DEFAULT_COMMAND]
 
 
 def test_a_stub_made_twice_is_the_same_to_the_byte(tmp_path: Path) -> None:

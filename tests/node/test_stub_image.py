@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from breakbulk.errors import PlatformError
-from breakbulk.images.minimal import STUB_NAMES
+from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.place import NodePlace
 from breakbulk.node.stub_image import import_stub, missing_stubs
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from breakbulk.cluster.pause import PROGRAMS
-from breakbulk.images.minimal import STUB_NAMES, program_archive, stub_archive
+from breakbulk.images.minimal import program_archive, stub_archive
+from breakbulk.images.stub import STUB_NAMES
 
 __all__ = ["PAUSE_NAME", "STUB_NAMES", "pause_archive", "stub_archive"]
 

@@ -30,14 +30,9 @@ from breakbulk.images.configuration import (
     image_index,
 )
 from breakbulk.images.layout import NAME, write_layout
+from breakbulk.images.stub import DEFAULT_COMMAND, STUB_NAMES
 
-__all__ = ["DEFAULT_COMMAND", "STUB_NAMES", "program_archive", "stub_archive"]
-
-STUB_NAMES = ("docker.io/breakbulk/empty:1", "docker.io/flox/empty:1.0.0")
-"""What the stub is called: our name, and Flox's (flox.dev/docs/imageless-kubernetes)."""
-
-DEFAULT_COMMAND = "breakbulk-default-command"
-"""The stub's command, which stands for that of the environment."""
+__all__ = ["program_archive", "stub_archive"]
 
 _CONTAINERD_NAME = "io.containerd.image.name"
 _PLATFORMS: Mapping[str, dict[str, str]] = {

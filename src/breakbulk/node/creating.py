@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from breakbulk.errors import NotFoundError, UsageError
+from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node import hooking, process
 from breakbulk.node.annotations import CONTAINER_PREFIX, PREFIXES, PodAnnotations, digest_of, environment_of
 from breakbulk.node.asking import Agent, Pod
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Node", "create"]
 
 _CRI = "io.kubernetes.cri."
-_STUBS = ("breakbulk/empty", "flox/empty")
+_STUBS = tuple(name.removeprefix("docker.io/").partition(":")[0] for name in STUB_NAMES)
 
 
 class Node:

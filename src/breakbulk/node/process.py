@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from breakbulk.errors import ManifestError
+from breakbulk.images.stub import DEFAULT_COMMAND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
     from breakbulk.node.records import MountPlan
 
-__all__ = ["DEFAULT_COMMAND", "arguments", "defaults", "environ", "in_directory", "of_user", "table"]
-
-DEFAULT_COMMAND = "breakbulk-default-command"
-"""The whole command of our stub images; it stands for the environment's own."""
+__all__ = ["arguments", "defaults", "environ", "in_directory", "of_user", "table"]
 
 _CONTAINERD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TO_EXPAND = ("$", "\\", "`")

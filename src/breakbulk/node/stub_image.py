@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from breakbulk.errors import PlatformError
-from breakbulk.images.minimal import STUB_NAMES, stub_archive
+from breakbulk.images.minimal import stub_archive
+from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.place import NodePlace
 
 __all__ = ["import_stub", "missing_stubs"]

@@ -27,7 +27,8 @@ def command(invocation: Invocation, *, output: Path | None, **given: Any) -> Non
 
     It is empty: pods name it as their image, docker.io/breakbulk/empty:1, and have everything from their environment.
     """
-    from breakbulk.images.minimal import STUB_NAMES, stub_archive
+    from breakbulk.images.minimal import stub_archive
+    from breakbulk.images.stub import STUB_NAMES
 
     if output is not None:
         try:
