@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,10 @@ def test_a_pod_that_is_deleted_while_it_realises_ends_that(broken: BrokenCluster
         assert broken.children_of_agent()
         broken.remove(name, grace_s=grace_s)
         broken.wait(lambda: not broken.children_of_agent(), "the realisation ended", timeout_s=30)
-    assert not any("EnvironmentFailed" in event["reason"] for event in broken.events(name))
+        ended = datetime.now(UTC)
+    told = [event for event in broken.events(name) if event["reason"].startswith("Environment")]
+    assert {event["reason"] for event in told} == {"EnvironmentRealising"}
+    assert all(datetime.fromisoformat(event["lastTimestamp"]) <= ended for event in told)
 
 
 def test_a_pod_that_is_deleted_by_force_leaves_nothing(broken: BrokenCluster) -> None:

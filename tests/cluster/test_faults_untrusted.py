@@ -1,6 +1,6 @@
 """A thousand annotations made to break out of a real node: none does, each is answered in words, and nobody else waits.
 
-Forty are pods of the API server. The others are put to the node's runtime as containerd does it: with the program that
+Thirty are pods of the API server. The others are put to the node's runtime as containerd does it: with the program that
 was installed, its real runc, and the agent that runs.
 """
 
@@ -26,7 +26,7 @@ from breakbulk.node.wording import sentence
 
 pytestmark = pytest.mark.cluster
 
-THROUGH_API = 40
+THROUGH_API = 30
 THROUGH_RUNTIME = 40
 ALL = 1000
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -43,6 +44,9 @@ Object = dict[str, Any]
 DISK_BYTES = 32 << 20
 STUB = "docker.io/breakbulk/empty:1"
 PATIENCE_S = 240.0
+_IDENTIFIER = re.compile(
+    r"[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=~)[0-9a-f]{16}\b|\b\d+(?:\.\d+){3}\b"
+)
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _MANIFEST = """\
 [install]
@@ -206,25 +210,24 @@ class BrokenCluster:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         store, run = here.breakbulk / "store", here.runtime / "breakbulk"
         groups = (Path(one) for one in self.hierarchies.entrances(f"{self.place.control_group}/{here.name}"))
-        return {
-            "mounts": sorted(line.split()[4] for line in lines if any(each in line for each in places)),
+        found: dict[str, Iterable[str]] = {
+            "mounts": (line.split()[4] for line in lines if any(each in line for each in places)),
             "snapshots": self.ctr("snapshots", "ls").splitlines(),
             "containers": self.ctr("containers", "ls", "-q").splitlines(),
             "tasks": self.ctr("tasks", "ls", "-q").splitlines(),
             "processes": self._processes(here.name),
-            "control groups": sorted(
+            "control groups": (
                 str(path) for one in groups for path in (one.parent / "kubepods").glob("**/") if path.is_dir()
             ),
             "addresses": _listed(here.directory / "cni" / f"breakbulk.{here.name}", but=("lock", "last_reserved_ip")),
             "half-made trees": _listed(store / "staging"),
             "pins": _listed(store / "roots" / "pins"),
             "records": [*_listed(run / "pods"), *_listed(here.breakbulk / "pods")],
-            "half-made plans": [
-                name for name in _listed(here.breakbulk / "plans") if not name.endswith(".json")
-            ],
+            "half-made plans": [name for name in _listed(here.breakbulk / "plans") if not name.endswith(".json")],
             "bundles": [str(path) for path in (here.runtime / "containerd").glob("*task/k8s.io/*")],
             "volumes": _listed(here.kubelet / "pods"),
-        }  # fmt: skip
+        }
+        return {what: _nameless(names) for what, names in found.items()}
 
     def _processes(self, node: str) -> list[str]:
         """Return what runs on a node by name: components may be others than before."""
@@ -298,6 +301,11 @@ def _listed(directory: Path, but: Sequence[str] = ()) -> list[str]:
         return sorted(name for name in os.listdir(directory) if name not in but)
     except FileNotFoundError:
         return []
+
+
+def _nameless(names: Iterable[str]) -> list[str]:
+    """Return names without what differs between two of a kind: another sandbox of a pod has another identifier."""
+    return sorted(_IDENTIFIER.sub("*", name) for name in names)
 
 
 def _difference(now: list[str], before: list[str]) -> list[str]:
