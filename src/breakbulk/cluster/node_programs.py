@@ -57,6 +57,7 @@ def kubelet(plan: Blueprint, number: int) -> Component:
     files = {
         settings: _yaml(_kubelet_configuration(plan, number, resolver)),
         resolver: "".join(f"nameserver {server}\n" for server in plan.name_servers),
+        node.static_pods / ".keep": "",  # so that the directory is there; kubelet does not look at hidden files
     }
     probe = Probe(url=f"http://{plan.addresses.node(number)}:10248/healthz")
     return Component("kubelet", node.name, plan.command("kubelet", options), probe, files)
@@ -172,6 +173,7 @@ def _kubelet_configuration(plan: Blueprint, number: int, resolver: Path) -> dict
         **({} if plan.has_unified_groups else {"failCgroupV1": False}),
         "failSwapOn": False,
         "podLogsDir": str(node.directory / "pods"),
+        "staticPodPath": str(node.static_pods),
         "volumePluginDir": str(node.directory / "volume-plugins"),
         "serializeImagePulls": False,
         # The disk is the user's: it may be fuller than a server's, and images without a registry must stay.

@@ -69,6 +69,11 @@ class NodeDirectories:
         return self.directory / "kubelet"
 
     @property
+    def static_pods(self) -> Path:
+        """Directory of manifests of pods that kubelet runs by itself."""
+        return self.configuration / "static-pods"
+
+    @property
     def network_namespace(self) -> Path:
         """File that the network namespace of the node is mounted on."""
         return self.runtime / "network"
