@@ -77,10 +77,11 @@ def manifest(deployment: Deployment) -> list[dict[str, Any]]:
 
 def _daemon(deployment: Deployment) -> AgentDaemon:
     paths = ("--state", str(deployment.state), "--store", str(deployment.state), "--run", str(deployment.run))
+    name = ("--name", "$(NODE_NAME)")
     return AgentDaemon(
         image=deployment.image,
-        command=("breakbulk", "node", "agent", "--name", "$(NODE_NAME)", *paths),
-        install_command=("breakbulk", "node", "install", "--host", "/host", *_on_node(deployment), *paths),
+        command=("breakbulk", "node", "agent", *name, *paths),
+        install_command=("breakbulk", "node", "install", "--host", "/host", *name, *_on_node(deployment), *paths),
         install_directory=str(deployment.directory),
         host_directories=(str(deployment.state), str(deployment.run)),
         environment=_variables(deployment),
