@@ -2,8 +2,6 @@
 
 import os
 import stat
-import statistics
-import time
 from pathlib import Path
 
 import pytest
@@ -198,18 +196,6 @@ def test_an_ordinary_user_realises_with_bytecode(open_directory):
     realised = in_child(run, packages, TarEcosystem(archives), settings, PYTHON, user=True)
     assert (realised.lowers[1] / "opt" / "__pycache__" / f"m.{TAG}.pyc").is_file()
     assert_whole(packages[1:], settings)
-
-
-def test_with_everything_present_two_hundred_packages_take_milliseconds(tmp_path, archives):
-    packages = some(archives, 200, size=1)
-    settings = settings_for(tmp_path)
-    run(packages, TarEcosystem(archives), settings)
-    took = []
-    for _ in range(9):
-        began = time.perf_counter()
-        run(packages, NeverAsked(), settings)
-        took.append(time.perf_counter() - began)
-    assert statistics.median(took) < 0.015
 
 
 def test_partial_downloads_of_long_ago_are_removed(tmp_path, archives):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,6 @@ pytestmark = pytest.mark.integration
 
 TABLE = Path(__file__).with_name("targets.txt")
 LINE = re.compile(r"'[^']*' (?P<file>\S+)_[^_]+\.deb \d+")
-WARM_LIMIT_S = 2.0
 
 
 class Apt:
@@ -101,16 +99,12 @@ def test_agrees_with_apt_on_every_target(apt: Apt, machine: Settings) -> None:
     resolved(["jq"], machine, Options(), upgrade=frozenset())  # asks the mirror as apt did just now
     with ThreadPoolExecutor(max_workers=2) as pool:
         expected = list(pool.map(apt.chosen, (line.removeprefix("! ").split() for line in table)))
-    differing, slow = {}, {}
+    differing = {}
     for line, theirs in zip(table, expected, strict=True):
-        began = time.perf_counter()
         ours = resolved(line.removeprefix("! ").split(), machine, Options())
-        if (taken := time.perf_counter() - began) > WARM_LIMIT_S:
-            slow[line] = taken
         if ours != theirs or (theirs is None) != line.startswith("!"):
             differing[line] = (sorted((theirs or set()) - (ours or set())), sorted((ours or set()) - (theirs or set())))
     assert differing == {}, "target: (only apt, only Breakbulk)"
-    assert slow == {}
 
 
 def test_agrees_with_apt_on_the_essential_set(apt: Apt, machine: Settings) -> None:

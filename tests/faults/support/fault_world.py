@@ -314,7 +314,7 @@ class World:
             found += (store / "staging").iterdir()
             found += (path for path in (store / "compositions").iterdir() if "." in path.name)
             found += (path for path in (store / "records").iterdir() if not (store / "packages" / path.name).exists())
-        return list(map(str, found))
+        return list(dict.fromkeys(map(str, found)))
 
 
 def _staged(hub: Path) -> list[str]:
