@@ -67,8 +67,8 @@ def _stamped(node: Node) -> Iterator[Path]:
     directory.mkdir(parents=True)
     log, before, after, inner = (directory / name for name in ("log", "before", "after", "handler"))
     original, runc = node.handler.read_text(), node.programs / "runc"
-    assert repr(str(runc)) in original, "the handler does not call the runc that is expected"
-    inner.write_text(original.replace(repr(str(runc)), repr(str(after))))
+    assert str(runc) in original, "the handler does not call the runc that is expected"
+    inner.write_text(original.replace(str(runc), str(after)))
     inner.chmod(0o755)
     _compile(before, log, "before", inner)
     _compile(after, log, "after", runc)

@@ -1,9 +1,9 @@
 """The runtime handler: what containerd calls in the place of runc for pods that run environments.
 
 It understands runc's command line, does what has to be done before runc for `create` (`creating`) and `exec`
-(`entering`), and becomes runc. Every other call it passes on at once: the generated script has that in its first lines,
-as runc is called many times in the life of a container. Whatever fails is said where runc says it, in a line of its log
-that containerd makes an event of the pod, and nothing runs.
+(`entering`), and becomes runc. Every other call it passes on at once: the generated script is one of the shell, which
+starts Python for these two alone, as runc is called many times in the life of a container. Whatever fails is said where
+runc says it, in a line of its log that containerd makes an event of the pod, and nothing runs.
 
 Imported on the way to every start of a container: the standard library, and of that as little as possible.
 """
@@ -23,30 +23,29 @@ if TYPE_CHECKING:
 __all__ = ["main", "script"]
 
 _FAILED = 1
-_SHEBANG_MAX = 127
-"""Bytes of the first line that every kernel reads: BINPRM_BUF_SIZE less one, before Linux 5.1."""
 
 _SCRIPT = """\
+#!/bin/sh
 # Written by `breakbulk node install`, which writes it again: runc for pods that run environments.
-import os
+case " $* " in
+*" create "* | *" exec "*) exec {python} -IS -c {program} "$@" ;;
+esac
+exec {runc} "$@"
+"""
+"""A shell starts in a tenth of the time that Python takes, and most calls are not for us."""
+
+_PROGRAM = """\
 import sys
-
-words = sys.argv[1:]
-if "create" not in words and "exec" not in words:
-    from _signal import SIG_DFL, SIGPIPE, SIGXFSZ, signal
-
-    signal(SIGPIPE, SIG_DFL)  # Python ignores them, and so would all that runc starts
-    signal(SIGXFSZ, SIG_DFL)
-    os.execv({runc!r}, [{runc!r}, *words])
-sys.path.insert(0, {source_directory!r})
+sys.path.insert(0, {source_directory!a})
 try:
     from breakbulk.node.handler import main
 except Exception:  # moved, removed, half replaced: containerd reads why in the log
+    words = sys.argv[1:]
     with open(words[words.index("--log") + 1] if "--log" in words else "/dev/stderr", "a") as log:
-        log.write({missing!r} + "\\n")
+        log.write({missing!a} + "\\n")
     sys.exit(1)
 
-main(runc={runc!r}, state={state!r}, run={run!r}, store={store!r}, deadline_s={deadline_s!r})
+main(runc={runc!a}, state={state!a}, run={run!a}, store={store!a}, deadline_s={deadline_s!a})
 """
 
 
@@ -91,6 +90,7 @@ def script(
 
     """
     from json import dumps
+    from shlex import quote
 
     missing = PlatformError(
         "the runtime handler is not where it was when this node was installed",
@@ -100,18 +100,8 @@ def script(
     )
     words = {"runc": runc, "state": state, "run": run, "store": store, "deadline_s": deadline_s}
     words["missing"] = dumps({"level": "error", "msg": f"breakbulk: {missing}"})
-    return _first_lines(python) + _SCRIPT.format(source_directory=source_directory, **words)
-
-
-def _first_lines(python: str) -> str:
-    """Return what makes the kernel start Python; by way of a shell where its path is too long for the kernel."""
-    direct = f"#!{python} -IS\n"
-    if len(os.fsencode(direct)) <= _SHEBANG_MAX and not any(letter.isspace() for letter in python):
-        return direct
-    from shlex import quote
-
-    # To Python the second line begins a string, to the shell it is a command.
-    return f"#!/bin/sh\n'''exec' {quote(python)} -IS \"$0\" \"$@\"\n' '''\n"
+    program = _PROGRAM.format(source_directory=source_directory, **words)
+    return _SCRIPT.format(python=quote(python), program=quote(program), runc=quote(runc))
 
 
 def _prepare(invocation: Invocation, *, state: str, run: str, store: str, deadline_s: float) -> None:

@@ -61,6 +61,6 @@ def looking(*arguments, **options):
     raise SystemExit("anybody may collect")
 rooting._mount = looking
 
-main(""".replace("STORE", repr(str(node.realised.store)))
+main(""".replace("STORE", f'"{node.realised.store}"')  # the shell has the program between single quotes
     node.runtime.write_text(node.runtime.read_text().replace("\nmain(", patch))
     assert node.container().run().status == 0

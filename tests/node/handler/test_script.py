@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -61,14 +62,14 @@ def test_a_call_with_the_rest_of_the_program(tmp_path, recorder):
 
 
 @pytest.mark.parametrize("folder", ["long" * 40, "two words", "it's long" * 20])
-def test_interpreters_that_the_kernel_cannot_start_by_the_first_line(tmp_path, recorder, folder):
+def test_interpreters_that_the_kernel_could_not_start_by_a_first_line(tmp_path, recorder, folder):
     place = tmp_path / folder
     place.mkdir()
     (place / "python3").symlink_to("/usr/bin/python3")
-    script = write(tmp_path / "runtime", recorder, python=str(place / "python3"))
-    assert script.read_text().startswith("#!/bin/sh\n")
-    assert subprocess.run([script, "state", "a b"], check=False).returncode == 7
-    assert Path(f"{recorder}.arguments").read_bytes() == b"state\0a b\0"
+    source = str(Path(handler.__file__).parents[2])
+    script = write(tmp_path / "runtime", recorder, python=str(place / "python3"), source=source)
+    assert subprocess.run([script, "exec", "a b"], check=False).returncode == 7
+    assert Path(f"{recorder}.arguments").read_bytes() == b"exec\0a b\0"
 
 
 def test_the_working_directory_and_the_callers_python_do_not_matter(tmp_path, recorder):
@@ -90,7 +91,12 @@ def test_a_program_whose_modules_are_gone_fails_and_says_so(tmp_path, recorder):
 
 
 @settings(max_examples=200)
-@given(st.text(min_size=1), st.text(), st.text())
-def test_any_path_is_a_literal(runc, source, state):
+@given(st.text(min_size=1), st.text(min_size=1), st.text(), st.text())
+def test_any_path_is_a_literal(python, runc, source, state):
     paths = {**PATHS, "runc": runc, "state": state}
-    compile(handler.script("/usr/bin/python3", source, **paths), "runtime", "exec")
+    words = shlex.split(handler.script(python, source, **paths), comments=True)
+    program = words[words.index("-c") + 1]
+    assert program.isascii()  # whatever the locale is
+    compile(program, "runtime", "exec")
+    assert words[words.index("-c") - 2] == python
+    assert words[-2:] == [runc, "$@"]
