@@ -141,8 +141,14 @@ class BrokenCluster:
 
     def pods(self) -> dict[str, Object]:
         """Return all pods by name."""
-        listed = json.loads(self.cluster.kubectl("get", "pods", "-o", "json"))
-        return {each["metadata"]["name"]: each for each in listed["items"]}
+        return {each["metadata"]["name"]: each for each in self.listed("pods")}
+
+    def listed(self, kind: str, *options: str) -> list[Object]:
+        """Return all objects of a kind; what kubectl says of a busy server is not among them."""
+        command = [self.programs / "kubectl", f"--kubeconfig={self.cluster.kubeconfig}", "get", kind, "-o", "json"]
+        done = subprocess.run([*command, *options], capture_output=True, check=True, timeout=PATIENCE_S)
+        found: list[Object] = json.loads(done.stdout)["items"]
+        return found
 
     def wait_running(self, *names: str, timeout_s: float = PATIENCE_S) -> None:
         def running() -> bool:
@@ -153,18 +159,14 @@ class BrokenCluster:
 
     def events(self, pod: str) -> list[Object]:
         """Return the events of a pod, the oldest first."""
-        selector = f"involvedObject.name={pod}"
-        listed = self.cluster.kubectl(
-            "get", "events", "-o", "json", "--field-selector", selector, "--sort-by=.metadata.creationTimestamp"
-        )
-        found: list[Object] = json.loads(listed)["items"]
-        return found
+        options = [f"--field-selector=involvedObject.name={pod}", "--sort-by=.metadata.creationTimestamp"]
+        return self.listed("events", *options)
 
     def wait_event(self, pod: str, *words: str, timeout_s: float = PATIENCE_S) -> str:
         """Return the message of an event of a pod that has all these words."""
 
         def said() -> str | None:
-            messages = [f"{each['reason']}: {each['message']}" for each in self.events(pod)]
+            messages = [f"{each['reason']}: {each.get('message', '')}" for each in self.events(pod)]
             return next((text for text in messages if all(word in text for word in words)), None)
 
         found: str = self.wait(said, f"an event of {pod} that says {words}", timeout_s)
