@@ -25,13 +25,14 @@ from breakbulk.cluster.commands import SEARCH_PATH, run
 from breakbulk.cluster.control_plane import control_plane
 from breakbulk.cluster.credentials import issue_credentials
 from breakbulk.cluster.everything import components_of_node
-from breakbulk.cluster.imageless import install_node, mend_bare_node
-from breakbulk.cluster.images import STUB_NAMES, pause_archive, stub_archive
+from breakbulk.cluster.imageless import install_node, mend_bare_node, node_place
+from breakbulk.cluster.images import pause_archive
 from breakbulk.cluster.networks import attach_node, route_between
 from breakbulk.cluster.objects import cluster_objects
 from breakbulk.cluster.probing import Observer
 from breakbulk.errors import ClusterError
 from breakbulk.kubernetes.objects import runtime_classes
+from breakbulk.node.stub_image import import_stub
 from breakbulk.reporting import Reporter, Task
 
 __all__ = ["BringUp"]
@@ -177,18 +178,18 @@ class BringUp:
         """Give every node the images that no registry has."""
         directory = self._plan.place.directory / "images"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pause, stub = directory / "pause.tar", directory / "stub.tar"
+        pause = directory / "pause.tar"
         pause_archive(pause)
-        stub_archive(stub, STUB_NAMES)
-        archives = [pause] if self._plan.agent_variables is None else [pause, stub]
         with ThreadPoolExecutor(len(self._plan.nodes)) as pool:
-            for done in [pool.submit(self._import, name, archives) for name in self._plan.nodes]:
+            for done in [pool.submit(self._import, number, pause) for number in self._numbers]:
                 done.result()
 
-    def _import(self, node: str, archives: Iterable[Path]) -> None:
-        ctr = (self._plan.programs["ctr"], "--address", self._plan.place.node(node).containerd_socket, "-n", "k8s.io")
-        for archive in archives:
-            run(*ctr, "images", "import", "--local", "--label", _PINNED, archive)
+    def _import(self, number: int, pause: Path) -> None:
+        place = node_place(self._plan, number)
+        ctr = (self._plan.programs["ctr"], "--address", place.containerd_socket, "-n", "k8s.io")
+        run(*ctr, "images", "import", "--local", "--label", _PINNED, pause)
+        if self._plan.agent_variables is not None:
+            import_stub(place)
 
     def _failed(self, component: Component) -> ClusterError:
         log = self._plan.place.log(component.node, component.name)

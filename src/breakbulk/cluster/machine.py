@@ -131,7 +131,8 @@ def _write(name: str, value: str) -> None:
 
 def _lock(path: Path, *, wait: bool) -> int | None:
     """Return a descriptor that holds a lock until it is closed, None if others hold it and we are not to wait."""
-    make_passable(RUNTIME)
+    for directory in (RUNTIME.parent, RUNTIME):
+        make_passable(directory)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

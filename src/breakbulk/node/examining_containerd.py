@@ -23,6 +23,7 @@ from breakbulk.node.examining_machine import CAP_SYS_RESOURCE, effective_capabil
 from breakbulk.node.place import NodePlace
 from breakbulk.node.restarting import is_outdated
 from breakbulk.node.runtimes import NAMES, Merged
+from breakbulk.node.stub_image import missing_stubs
 from breakbulk.node.verdicts import failed, passed, unknown, warning
 
 __all__ = ["containerd_checks", "oom_score_check"]
@@ -60,6 +61,7 @@ def containerd_checks(place: NodePlace, kubelet_settings: Path | None) -> Iterat
         yield oom_score_check(merged, effective_capabilities(running.process if running else "self"))
     yield _restarted(place, running)
     yield _program(place)
+    yield _stub(place, running)
 
 
 def oom_score_check(merged: Merged, capabilities: int | None) -> Check:
@@ -183,6 +185,20 @@ def _program(place: NodePlace) -> Check:
         why = told.stderr.strip()[-300:] or f"it ends with {told.returncode} and says nothing"
         return failed(identifier, what, why, _INSTALL)
     return passed(identifier, f"{what}: {told.stdout.splitlines()[0].strip()}")
+
+
+def _stub(place: NodePlace, running: Answering | None) -> Check:
+    identifier, what = "stub-image", "the image that pods with environments name is here, and stays"
+    if running is None:
+        return unknown(identifier, what, "containerd does not run")
+    try:
+        missing = missing_stubs(place)
+    except BreakbulkError as error:
+        return unknown(identifier, what, error.why or error.message)
+    if missing:
+        why = f"{' and '.join(missing)}: not here, or to be removed when the disk is full; no registry has it"
+        return failed(identifier, what, why, f"`breakbulk node stub`, or {_INSTALL}")
+    return passed(identifier, what)
 
 
 def _kubelet_driver(settings: Path | None) -> str | None:

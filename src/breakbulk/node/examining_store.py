@@ -136,14 +136,14 @@ def _space(place: NodePlace) -> Check:
 
 
 def _run_directory(place: NodePlace) -> Check:
-    identifier, what = "run-directory", f"{place.run} is root's alone"
+    identifier, what = "run-directory", f"what is in {place.run} is root's alone"
     try:
         status = place.run.stat()
     except OSError as error:
         return failed(identifier, what, error.strerror, _INSTALL)
-    if status.st_uid != 0 or status.st_mode & 0o077:
+    if status.st_uid != 0 or status.st_mode & 0o066:
         why = "somebody else could answer in the place of the agent, or read names of environments"
-        fix = f"`chown root {place.run} && chmod 700 {place.run}`"
+        fix = f"`chown root {place.run} && chmod 711 {place.run}`"
         return failed(identifier, what, why, fix)
     return passed(identifier, what)
 

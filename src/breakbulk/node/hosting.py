@@ -75,8 +75,6 @@ def install_on_host(
 ) -> int:
     """Copy a container's program to the node, run `breakbulk node install` there, and return its exit code.
 
-    The stub image comes to the node as well, if it can be brought there.
-
     Args:
         host: Where the container sees the node's root file system, or as much of it as `directory`.
         place: Arguments that say where things of the node are.
@@ -90,11 +88,9 @@ def install_on_host(
     """
     container = container or Container.around()
     python = bring_along(container, host, directory)
-    command = [str(python), "-m", "breakbulk", "node"]
-    install = [*command, "install", "--no-agent", "--python", str(python), *place, *restart]
-    status = _run_on_host(install, container.node)
+    command = [str(python), "-m", "breakbulk", "node", "install", "--no-agent", "--python", str(python)]
+    status = _run_on_host([*command, *place, *restart], container.node)
     if status == 0:
-        _run_on_host([*command, "stub", *place], container.node)  # without it, a registry has to have it
         _forget_old(host / directory.relative_to("/"), python.parent.name)
     return status
 

@@ -1,6 +1,6 @@
 """Make a machine a node that runs pods without images, find out whether it is one, and make it an ordinary one again.
 
-    directories ─► runtime program ─► containerd's configuration ─► one restart ─► node agent
+    directories ─► runtime program ─► containerd's configuration ─► one restart ─► stub image ─► node agent
 
 Guarantees: what containerd would refuse is found out before anything is written; an installation that is done changes
 nothing and restarts nothing; one that was interrupted is finished by the next. Pods that run are never disturbed: their
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from breakbulk.node.containerd import answering
 from breakbulk.node.place import NodePlace
 from breakbulk.node.registration import Registration, prepare_registration, prepare_removal
 from breakbulk.node.restarting import Restart, is_outdated, restart_containerd
+from breakbulk.node.stub_image import import_stub, remove_stub
 from breakbulk.node.units import UNIT, AgentService, agent_unit
 from breakbulk.node.using import pods_in_use, trees_in_use
 from breakbulk.reporting import SILENT, Reporter
@@ -63,12 +65,14 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         changed: Files and directories that are not as before.
+        images: Names of the stub image that are not as before.
         restarted: Whether containerd was restarted.
         restart_pending: Whether it still has to be.
 
     """
 
     changed: tuple[str, ...]
+    images: tuple[str, ...] = ()
     restarted: bool
     restart_pending: bool
 
@@ -84,6 +88,8 @@ def install(
 ) -> Installed:
     """Install, or upgrade, what a node needs.
 
+    The stub image is brought to a containerd that answers; where that fails, a note says so, as it can come otherwise.
+
     Args:
         place: Of the node.
         reporter: Watches the steps.
@@ -97,7 +103,7 @@ def install(
             `restart-failed`.
 
     """
-    task = reporter.begin("installing", total=4)
+    task = reporter.begin("installing", total=5)
     try:
         _check_runc(place)
         registration = prepare_registration(place)
@@ -108,8 +114,10 @@ def install(
         task.advance()
         restarted = _restart(place, registration, restart if is_outdated(place) else None)
         task.advance()
+        images = _import_stub(place, reporter)
+        task.advance()
         changed += _start_agent(place, service, units) if service else []
-        return Installed(changed=tuple(changed), restarted=restarted, restart_pending=is_outdated(place))
+        return Installed(changed=tuple(changed), images=images, restarted=restarted, restart_pending=is_outdated(place))
     finally:
         task.finish()
 
@@ -143,7 +151,7 @@ def uninstall(
         raise _in_use(place, pods)
     if purge and (trees := trees_in_use(place)):
         raise _in_use(place, [f"the mount of {name}" for name in trees[:3]])
-    task = reporter.begin("uninstalling", total=3)
+    task = reporter.begin("uninstalling", total=4)
     try:
         changed = _stop_agent(units)
         task.advance()
@@ -153,9 +161,11 @@ def uninstall(
         running = bool(registration.changes) and answering(place.containerd_socket) is not None
         restarted = _restart(place, registration, restart if running else None)
         task.advance()
+        images = () if pods else _remove_stub(place, reporter)
+        task.advance()
         changed += _remove_files(place, reporter, pods=pods, purge=purge)
         pending = running and not restarted
-        return Installed(changed=tuple(changed), restarted=restarted, restart_pending=pending)
+        return Installed(changed=tuple(changed), images=images, restarted=restarted, restart_pending=pending)
     finally:
         task.finish()
 
@@ -186,17 +196,22 @@ def _check_runc(place: NodePlace) -> None:
 
 
 def _make_directories(place: NodePlace) -> list[str]:
-    """Make what is missing, for root alone: packages may hold setuid programs, and names be confidential."""
-    paths = (place.state, place.store, place.state / "plans", place.run, place.run / "pods")
-    return [str(path) for path in paths if _make_directory(path)]
+    """Make what is missing, for root alone: packages may hold setuid programs, and names be confidential.
+
+    What is below the directory of what runs can be reached by its name, as roots of containers are there on a machine
+    with native clusters: in a user namespace, root is nobody here.
+    """
+    private = (place.state, place.store, place.state / "plans", place.run / "pods")
+    modes = {place.run: 0o711, **dict.fromkeys(private, 0o700)}
+    return [str(path) for path, mode in modes.items() if _make_directory(path, mode)]
 
 
-def _make_directory(path: Path) -> bool:
+def _make_directory(path: Path, mode: int) -> bool:
     try:
-        if path.is_dir() and path.stat().st_mode & 0o077 == 0:
+        if path.is_dir() and stat.S_IMODE(path.stat().st_mode) == mode:
             return False
         path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o700)
+        path.chmod(mode)
     except OSError as error:
         raise _not_writable(path, error) from error
     return True
@@ -226,6 +241,27 @@ def _restart(place: NodePlace, registration: Registration, restart: Restart | No
             restart()
         raise
     return True
+
+
+def _import_stub(place: NodePlace, reporter: Reporter) -> tuple[str, ...]:
+    """Bring the stub to the node, if containerd runs; one that is started later gets it by the next installation."""
+    if answering(place.containerd_socket) is None:
+        return ()
+    try:
+        return tuple(import_stub(place))
+    except PlatformError as error:
+        reporter.note(f"{error.message}: {error.why}; {error.hint}")
+        return ()
+
+
+def _remove_stub(place: NodePlace, reporter: Reporter) -> tuple[str, ...]:
+    if answering(place.containerd_socket) is None:
+        return ()
+    try:
+        return tuple(remove_stub(place))
+    except PlatformError as error:
+        reporter.note(f"the stub image stays: {error.why}")
+        return ()
 
 
 def _start_agent(place: NodePlace, service: AgentService, units: Path) -> list[str]:

@@ -16,7 +16,7 @@ from breakbulk.images.minimal import stub_archive
 from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.place import NodePlace
 
-__all__ = ["import_stub", "missing_stubs"]
+__all__ = ["import_stub", "missing_stubs", "remove_stub"]
 
 _PINNED = "io.cri-containerd.pinned=pinned"
 """Label that containerd's CRI shows to kubelet as `pinned`; containerd, `internal/cri/labels`."""
@@ -47,6 +47,15 @@ def import_stub(place: NodePlace) -> list[str]:
         for name in missing:
             _ctr(place, "images", "label", name, _PINNED)
     return missing
+
+
+def remove_stub(place: NodePlace) -> list[str]:
+    """Remove the stub under all names that are there, pinned; return them. Raises as `import_stub`."""
+    missing = missing_stubs(place)
+    here = [name for name in STUB_NAMES if name not in missing]
+    if here:
+        _ctr(place, "images", "rm", *here)
+    return here
 
 
 def _ctr(place: NodePlace, *words: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from breakbulk.checks import Check
+from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.containerd import merged
 from breakbulk.node.doctor import checks
 from breakbulk.node.examining_containerd import oom_score_check
@@ -20,6 +21,7 @@ from breakbulk.node.examining_store import hub_check
 from breakbulk.node.installation import install
 from breakbulk.node.place import NodePlace
 from breakbulk.node.registration import prepare_removal, written_files
+from breakbulk.node.stub_image import import_stub, remove_stub
 from breakbulk.settings import Settings
 
 from .conftest import RunningContainerd
@@ -96,6 +98,7 @@ class TestOfANode:
     def node(self, place: NodePlace, running: RunningContainerd) -> Iterator[NodePlace]:
         install(place)
         running.start()
+        import_stub(place)
         with socket.socket(socket.AF_UNIX) as agent:
             agent.bind(str(place.run / "agent.sock"))
             agent.listen()
@@ -123,6 +126,7 @@ class TestOfANode:
             f"#!/bin/sh\n[ $1 = --version ] && echo 'containerd x 1.6.38 y' && exit\nexec {node.containerd} $*\n"
         )
         old.chmod(0o755)
+        (tmp_path / "ctr").symlink_to(node.containerd.with_name("ctr"))
         assert self.broken(msgspec.structs.replace(node, containerd=old)).keys() == {"containerd"}
 
     def test_containerd_does_not_run(self, node: NodePlace, running: RunningContainerd) -> None:
@@ -175,6 +179,12 @@ class TestOfANode:
         node.runtime.write_text(node.runtime.read_text().replace(str(node.runc), str(tmp_path / "gone")))
         assert self.broken(node).keys() == {"runtime-program"}
 
+    def test_the_stub_image_is_gone(self, node: NodePlace) -> None:
+        remove_stub(node)
+        check = self.broken(node)["stub-image"]
+        assert check.state == "failed"
+        assert all(name in str(check.why) for name in STUB_NAMES)
+
     def test_the_store_is_gone(self, node: NodePlace) -> None:
         wrong = self.broken(msgspec.structs.replace(node, store=node.store / "gone"))
         assert wrong["store"].state == "failed"
@@ -184,6 +194,8 @@ class TestOfANode:
         assert wrong["store"].state == "failed"
 
     def test_the_run_directory_is_open_to_others_or_gone(self, node: NodePlace) -> None:
+        node.run.chmod(0o700)
+        assert self.broken(node) == {}
         node.run.chmod(0o755)
         assert self.broken(node).keys() == {"run-directory"}
         wrong = self.broken(msgspec.structs.replace(node, run=node.run / "gone"))

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from breakbulk.errors import PlatformError, UsageError
+from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.containerd import answering
 from breakbulk.node.installation import Program, install, uninstall
 from breakbulk.node.place import NodePlace
@@ -20,10 +21,25 @@ from breakbulk.node.records import PodRecord
 from breakbulk.node.registration import written_files
 from breakbulk.node.restarting import is_outdated
 from breakbulk.node.status import node_status
+from breakbulk.node.stub_image import missing_stubs
+from breakbulk.reporting import SILENT, Task, Unit
 
 from .conftest import RunningContainerd
 
 pytestmark = pytest.mark.cluster
+
+
+class Notes:
+    """A reporter that keeps what is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def begin(self, title: str, *, total: int | None = None, unit: Unit = "steps") -> Task:
+        return SILENT.begin(title, total=total, unit=unit)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 def mode(path: Path) -> int:
@@ -49,7 +65,8 @@ def test_a_node_is_installed_before_its_containerd_is_started(place: NodePlace, 
 
 def test_what_is_written_is_roots_and_the_program_can_be_called(place: NodePlace, running: RunningContainerd) -> None:
     install(place)
-    assert {mode(path) for path in (place.state, place.state / "plans", place.run, place.run / "pods")} == {0o700}
+    assert {mode(path) for path in (place.state, place.state / "plans", place.run / "pods")} == {0o700}
+    assert mode(place.run) == 0o711
     assert mode(place.runtime) == 0o755
     told = subprocess.run([place.runtime, "--version"], capture_output=True, text=True, check=True)
     assert told.stdout.startswith("runc version")
@@ -62,6 +79,28 @@ def test_one_restart_and_no_more(place: NodePlace, running: RunningContainerd) -
     again = install(place, restart=running.restart)
     assert again == msgspec.structs.replace(again, changed=(), restarted=False, restart_pending=False)
     assert running.restarts == 1
+
+
+def test_the_stub_image_comes_and_goes_with_it(place: NodePlace, running: RunningContainerd) -> None:
+    running.start()
+    assert install(place).images == STUB_NAMES
+    assert missing_stubs(place) == []
+    assert install(place).images == ()
+    assert uninstall(place, restart=running.restart).images == STUB_NAMES
+    assert missing_stubs(place) == list(STUB_NAMES)
+
+
+def test_without_a_way_to_bring_the_stub_image_the_rest_is_done(
+    place: NodePlace, running: RunningContainerd, tmp_path: Path
+) -> None:
+    running.start()
+    alone = tmp_path / "alone" / "containerd"
+    alone.parent.mkdir()
+    alone.symlink_to(place.containerd)
+    notes = Notes()
+    done = install(msgspec.structs.replace(place, containerd=alone), notes, restart=running.restart)
+    assert (done.images, done.restarted) == ((), True)
+    assert "breakbulk node stub --output" in notes.notes[0]
 
 
 def test_a_restart_that_was_put_off_is_known_until_it_happens(place: NodePlace, running: RunningContainerd) -> None:

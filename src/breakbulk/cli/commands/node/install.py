@@ -143,11 +143,16 @@ def _service(invocation: Invocation, kubeconfig: Path | None) -> AgentService:
 
 
 def _document(done: Installed) -> dict[str, Any]:
-    return {"changed": done.changed, "restarted": done.restarted, "restart_pending": done.restart_pending}
+    return {
+        "changed": done.changed,
+        "images": done.images,
+        "restarted": done.restarted,
+        "restart_pending": done.restart_pending,
+    }
 
 
 def _text(place: NodePlace, done: Installed) -> str:
-    if not done.changed and not done.restarted:
+    if not done.changed and not done.images and not done.restarted:
         return f"node {place.name} is installed already"
-    lines = [f"node {place.name} is installed", *(f"  {path}" for path in done.changed)]
+    lines = [f"node {place.name} is installed", *(f"  {name}" for name in (*done.changed, *done.images))]
     return "\n".join([*lines, *(["containerd was restarted"] if done.restarted else [])])

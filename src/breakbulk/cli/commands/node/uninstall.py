@@ -45,10 +45,11 @@ def command(
     document = {
         "node": place.name,
         "removed": done.changed,
+        "images": done.images,
         "restarted": done.restarted,
         "restart_pending": done.restart_pending,
     }
-    lines = [f"node {place.name} is an ordinary node again", *(f"  {path}" for path in done.changed)]
+    lines = [f"node {place.name} is an ordinary node again", *(f"  {name}" for name in (*done.changed, *done.images))]
     invocation.report(document, "\n".join(lines) if done.changed else f"node {place.name} was not installed")
     if done.restart_pending:
         invocation.suggest("restart containerd; running pods go on")
