@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "kubernetes" / "support"))
@@ -95,9 +96,20 @@ def test_the_doctor_without_a_cluster_only_fails_when_it_is_asked_for(call: Call
 
 def test_the_doctor_examines_this_machine_when_told_to(call: Call, tmp_path: Path) -> None:
     outcome = call("doctor", "--node", "--json", HOME=str(tmp_path))
-    assert [section["name"] for section in outcome.document["sections"]] == ["node"]
-    assert len(outcome.document["sections"][0]["checks"]) > 3
+    assert [section["name"] for section in outcome.document["sections"]] == ["machine", "node"]
+    assert all(len(section["checks"]) > 3 for section in outcome.document["sections"])
     assert outcome.code in {0, 74}
+
+
+def test_a_machine_that_is_no_node_lacks_nothing_of_one(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("breakbulk.node.doctor.is_node", lambda _: False)  # whatever this machine is
+    nowhere = {"HOME": str(tmp_path), "PATH": "/nowhere", "BREAKBULK_STORE": str(tmp_path / "store")}
+    machine, node, _ = call("doctor", "--json", **nowhere).document["sections"]
+    assert {check["identifier"] for check in machine["checks"]} >= {"kernel", "overlay", "clock", "store", "hub"}
+    assert [check["identifier"] for check in node["checks"]] == ["node"]
+    assert "breakbulk node install" in node["checks"][0]["what"]
 
 
 def _kubeconfig(directory: Path) -> Path:

@@ -18,7 +18,7 @@ from breakbulk.checks import Check
 from breakbulk.node.verdicts import failed, passed, unknown, warning
 from breakbulk.store.linux import CAP_SYS_ADMIN
 
-__all__ = ["CAP_SYS_RESOURCE", "Machine", "effective_capabilities", "machine_checks"]
+__all__ = ["CAP_SYS_RESOURCE", "Machine", "effective_capabilities", "machine_checks", "privileges_check"]
 
 CAP_SYS_RESOURCE = 24
 
@@ -73,7 +73,6 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 def machine_checks(machine: Machine) -> Iterator[Check]:
     """Yield what there is to say of a machine."""
-    yield _privileges(machine)
     yield _overlay(machine)
     yield _kernel(machine)
     yield _clock(machine)
@@ -87,7 +86,8 @@ def effective_capabilities(process: int | str) -> int | None:
     return None
 
 
-def _privileges(machine: Machine) -> Check:
+def privileges_check(machine: Machine) -> Check:
+    """Say whether whoever asks may look at a node, and mount something as it does."""
     what = "root with CAP_SYS_ADMIN"
     if machine.user != 0:
         return failed("privileges", what, "whoever examines a node has to be root", "run `sudo breakbulk node doctor`")

@@ -23,7 +23,7 @@ from breakbulk.node.protocol import peer_is_root, socket_path
 from breakbulk.node.verdicts import failed, passed, unknown, warning
 from breakbulk.settings import Settings
 
-__all__ = ["agent_answers", "hub_check", "store_checks"]
+__all__ = ["agent_answers", "agent_checks", "hub_check", "store_checks"]
 
 _LITTLE_BYTES = 2 << 30
 _LITTLE_SHARE = 0.05
@@ -32,23 +32,33 @@ _TRIAL = """
 import sys
 from pathlib import Path
 from breakbulk.errors import BreakbulkError
-from breakbulk.store import linux
+from breakbulk.store.namespaces import isolate, needs_user_namespace
 from breakbulk.store.rootfs import mount_overlay
 
-linux.unshare(linux.CLONE_NEWNS)
-linux.mount(None, "/", None, linux.MS_REC | linux.MS_PRIVATE)
-place = Path(sys.argv[1])
+place, user = Path(sys.argv[1]), needs_user_namespace()
 try:
-    mount_overlay([place / "upper", place / "lower"], place / "mount", user=False)
+    isolate(user=user, network=True)
+    mount_overlay([place / "upper", place / "lower"], place / "mount", user=user)
 except BreakbulkError as error:
     sys.exit(error.why or error.message)
 """
 
 
-def store_checks(place: NodePlace) -> Iterator[Check]:
-    """Yield what there is to say of a node's directories and of its agent."""
-    yield from _store(place)
-    yield _space(place)
+def store_checks(store: Path, *, is_made: bool = True) -> Iterator[Check]:
+    """Yield what there is to say of where packages are kept.
+
+    Args:
+        store: The directory.
+        is_made: Whether it should be there; otherwise it is made when something is kept, so what it is in is tried.
+
+    """
+    directory = store if is_made else next(path for path in (store, *store.parents) if path.is_dir())
+    yield from _store(store, directory)
+    yield _space(directory)
+
+
+def agent_checks(place: NodePlace) -> Iterator[Check]:
+    """Yield what there is to say of a node's agent, and of where it listens."""
     yield _run_directory(place)
     yield _agent(place)
 
@@ -83,17 +93,17 @@ def agent_answers(place: NodePlace) -> bool:
             return False
 
 
-def _store(place: NodePlace) -> Iterator[Check]:
-    """Write into the store, and mount what was written."""
-    what = f"the store {place.store} can be written"
+def _store(store: Path, place: Path) -> Iterator[Check]:
+    """Write where the store is, and mount what was written."""
+    what = f"the store {store} can be written"
     try:
-        with tempfile.TemporaryDirectory(prefix="examination-", dir=place.store) as directory:
+        with tempfile.TemporaryDirectory(prefix="breakbulk-examination-", dir=place) as directory:
             for name in ("upper", "lower", "mount"):
                 (Path(directory) / name).mkdir()
             yield passed("store", what)
             yield _overlay(Path(directory))
     except OSError as error:
-        fix = f"{_INSTALL} makes it" if not place.store.exists() else "see its owner, its mode and its file system"
+        fix = f"{_INSTALL} makes it" if not place.exists() else "see its owner, its mode and its file system"
         yield failed("store", what, error.strerror, fix)
 
 
@@ -119,10 +129,10 @@ def _overlay(directory: Path) -> Check:
     return passed(identifier, what)
 
 
-def _space(place: NodePlace) -> Check:
+def _space(place: Path) -> Check:
     identifier, what = "store-space", "the store has room"
     try:
-        status = os.statvfs(place.store)
+        status = os.statvfs(place)
     except OSError as error:
         return unknown(identifier, what, error.strerror)
     free, total = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize

@@ -14,9 +14,10 @@ import pytest
 from breakbulk.checks import Check
 from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.containerd import merged
-from breakbulk.node.doctor import checks
+from breakbulk.node.doctor import checks, is_node
+from breakbulk.node.doctor import machine as checks_of_machine
 from breakbulk.node.examining_containerd import oom_score_check
-from breakbulk.node.examining_machine import CAP_SYS_RESOURCE, Machine, machine_checks
+from breakbulk.node.examining_machine import CAP_SYS_RESOURCE, Machine, machine_checks, privileges_check
 from breakbulk.node.examining_store import hub_check
 from breakbulk.node.installation import install
 from breakbulk.node.place import NodePlace
@@ -39,7 +40,7 @@ MACHINE = Machine(
 
 def of_machine(**different: object) -> dict[str, Check]:
     machine = msgspec.structs.replace(MACHINE, **different)  # type: ignore[arg-type]
-    return {check.identifier: check for check in machine_checks(machine)}
+    return {check.identifier: check for check in (privileges_check(machine), *machine_checks(machine))}
 
 
 def test_a_machine_as_it_should_be() -> None:
@@ -87,6 +88,27 @@ def test_a_hub_that_cannot_be_reached_is_no_failure(tmp_path: Path, settings: Se
     assert address in check.what
     assert time.monotonic() - begun < 20
     assert hub_check(replace(settings, hub="gopher://x")).state == "warning"
+
+
+def test_a_machine_is_a_node_when_containerd_is_there_for_kubernetes(place: NodePlace) -> None:
+    assert not is_node(place)
+    place.containerd_config.parent.mkdir()
+    place.containerd_config.write_text('disabled_plugins = ["cri"]\n')
+    assert not is_node(place)
+    place.containerd_config.write_text("version = 3\n")
+    assert is_node(place)
+    place.containerd_config.unlink()
+    place.runtime.parent.mkdir()
+    place.runtime.touch()
+    assert is_node(place)
+
+
+def test_where_nothing_is_installed_yet_the_store_is_tried_where_it_will_be(place: NodePlace) -> None:
+    found = {check.identifier: check.state for check in checks_of_machine(place, None, is_node=False)}
+    assert (found["store"], found["store-overlay"]) == ("ok", "ok")
+    assert found.keys() == {"overlay", "kernel", "clock", "store", "store-overlay", "store-space"}
+    assert not place.store.exists()
+    assert not list(place.store.parent.glob("*examination*"))
 
 
 class TestOfANode:

@@ -27,20 +27,20 @@ Section = tuple[str, Sequence["Check"]]
 
 @declare(
     "doctor",
-    ("breakbulk doctor", "Examine this machine, if it is a node, and the cluster of the current kubeconfig."),
+    ("breakbulk doctor", "Examine this machine and the cluster of the current kubeconfig."),
     ("breakbulk doctor --cluster --context staging", "Examine only the cluster of a context."),
-    ("breakbulk doctor --node --json", "Examine only this machine, as JSON."),
+    ("breakbulk doctor --node --json", "Examine only this machine, as a node, as JSON."),
     environment=False,
 )
-@click.option("--node", "only", flag_value="node", help="Only this machine, whether or not it is a node yet.")
+@click.option("--node", "only", flag_value="node", help="Only this machine, as a node, be it one or not.")
 @click.option("--cluster", "only", flag_value="cluster", help="Only the cluster.")
 @kubeconfig_options
 def command(invocation: Invocation, only: str | None, kubeconfig: Path | None, context: str | None) -> int:
     """Check whether pods with environments can run here, and say of everything that hinders them what to do.
 
-    Nothing is changed. A machine is examined as a node when it has containerd or is told to; for more than its default
-    paths see `breakbulk node doctor`. Exits with 74 when something of this machine fails, with 79 when something of the
-    cluster does.
+    Nothing is changed. Kernel, clock, store and hub matter anywhere; what a node needs is looked at where containerd is
+    there for Kubernetes, or `--node` says so. For other paths than the usual ones see `breakbulk node doctor`. Exits
+    with 74 when something of this machine fails, with 79 when something of the cluster does.
     """
     sections = list(_sections(invocation, only, kubeconfig, context))
     invocation.show(_document(sections), lambda: text(sections, invocation.style))
@@ -50,8 +50,8 @@ def command(invocation: Invocation, only: str | None, kubeconfig: Path | None, c
 def _sections(
     invocation: Invocation, only: str | None, kubeconfig: Path | None, context: str | None
 ) -> Iterator[Section]:
-    if only == "node" or (only is None and _is_node(invocation)):
-        yield "node", _node(invocation)
+    if only != "cluster":
+        yield from _here(invocation, as_node=only == "node")
     if only == "node":
         return
     try:
@@ -62,17 +62,15 @@ def _sections(
     yield "cluster", _cluster(found)
 
 
-def _is_node(invocation: Invocation) -> bool:
+def _here(invocation: Invocation, *, as_node: bool) -> Iterator[Section]:
+    from breakbulk.node.distributions import kubelet_settings
+    from breakbulk.node.doctor import is_node, machine, no_node, node
     from breakbulk.node.place import NodePlace
 
-    return NodePlace.default(invocation.settings).containerd.exists()
-
-
-def _node(invocation: Invocation) -> list[Check]:
-    from breakbulk.node.doctor import checks
-    from breakbulk.node.place import NodePlace
-
-    return list(checks(NodePlace.default(invocation.settings), invocation.settings))
+    place = NodePlace.default(invocation.settings)
+    as_node = as_node or is_node(place)
+    yield "machine", list(machine(place, invocation.settings, is_node=as_node))
+    yield "node", list(node(place, kubelet_settings())) if as_node else [no_node()]
 
 
 def _cluster(found: Access) -> list[Check]:
@@ -95,7 +93,7 @@ def _without_cluster(error: ClusterError, *, asked: bool) -> Check:
 
 def _code(sections: Sequence[Section]) -> int:
     failed = {name for name, checks in sections if any(check.state == "failed" for check in checks)}
-    if "node" in failed:
+    if failed & {"machine", "node"}:
         return PlatformError.exit_code
     return ClusterError.exit_code if failed else 0
 
