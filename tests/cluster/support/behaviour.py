@@ -22,7 +22,7 @@ from running_cluster import RunningCluster
 
 Found = TypeVar("Found")
 
-DEADLINE_S = 300.0
+DEADLINE_S = 600.0
 _OBSERVER = Path(__file__).with_name("behaviour_observer.py")
 _MANIFEST = """\
 [install]
@@ -66,7 +66,7 @@ u observer 4321 "Observer" /srv
 m observer audio
 """
 _SAME = (
-    (re.compile(r"pod[0-9a-f]{8}-[0-9a-f-]{27}"), "pod-UID"),
+    (re.compile(r"pod([0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32})"), "pod-UID"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UID"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+\d\d:\d\d)"), "TIME"),

@@ -75,6 +75,14 @@ def mounts():
     return sorted(found)
 
 
+def hosts():
+    """Return /etc/hosts, which kubelet empties and writes again whenever it starts another container of the pod."""
+    deadline = time.monotonic() + 10
+    while not (text := read("/etc/hosts")).endswith("\n") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return text
+
+
 def mapping(name):
     """Return which users are mapped, and whether to themselves; to whom else is the node's affair."""
     inside, outside, count = read(f"/proc/self/{name}").split()
@@ -133,7 +141,7 @@ def snapshot():
         "descriptors": descriptors(),
         "terminal": [os.isatty(number) for number in range(3)],
         "mounts": mounts(),
-        "hosts": read("/etc/hosts"),
+        "hosts": hosts(),
         "resolver": read("/etc/resolv.conf"),
         "names": [read("/etc/hostname"), socket.gethostname()],
         "devices": {str(path): described(path, timed=False) for path in sorted(pathlib.Path("/dev").rglob("*"))},
