@@ -370,7 +370,7 @@ ROWS = (
         (
             "a static pod: a file of the node",
             lambda side: side.found(f"static-{side.cluster.name}-1", "main"),
-            has(GREETING="hello behaviour", FROM_HOOK="hook of behaviour", directory="/srv"),
+            has(GREETING="hello behaviour", FROM_HOOK="hook of behaviour"),
         ),
         ("exit codes", ended("status"), has(exitCode="3", reason="Error")),
         ("`kubectl logs`", lambda side: side.log("shots", "status"), lambda text: text == "said\n"),
