@@ -38,7 +38,7 @@ from breakbulk.hub.hub import Hub
 from breakbulk.hub.layout import object_key
 from breakbulk.hub.records import Change
 
-__all__ = ["BrokenCluster", "Object", "serving_hub", "small_disk"]
+__all__ = ["PATIENCE_S", "BrokenCluster", "Object", "serving_hub", "small_disk"]
 
 Object = dict[str, Any]
 DISK_BYTES = 32 << 20
