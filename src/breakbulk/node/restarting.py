@@ -7,7 +7,7 @@ restart, is finished by the next one. Pods go on while containerd is away: their
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from breakbulk.errors import PlatformError
@@ -17,7 +17,7 @@ from breakbulk.node.distributions import distribution
 from breakbulk.node.place import NodePlace
 from breakbulk.node.registration import written_files
 
-__all__ = ["Restart", "is_outdated", "restart_containerd", "restart_of_this_machine"]
+__all__ = ["Restart", "is_older_than", "is_outdated", "restart_containerd", "restart_of_this_machine"]
 
 Restart = Callable[[], None]
 
@@ -28,10 +28,15 @@ _PAUSE_S = 0.1
 
 def is_outdated(place: NodePlace) -> bool:
     """Say whether a containerd runs that was started before its configuration was written."""
+    return is_older_than(place, written_files(place))
+
+
+def is_older_than(place: NodePlace, paths: Iterable[Path]) -> bool:
+    """Say whether a containerd runs that was started before the last change of some files or directories."""
     running = answering(place.containerd_socket)
     if running is None:
         return False
-    return any(path.stat().st_mtime > running.started_s + _CLOCK_S for path in written_files(place))
+    return any(path.stat().st_mtime > running.started_s + _CLOCK_S for path in paths)
 
 
 def restart_containerd(place: NodePlace, restart: Restart, *, deadline_s: float) -> None:
