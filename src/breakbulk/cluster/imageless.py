@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from breakbulk.cluster.blueprint import Blueprint, Component, Probe
 from breakbulk.node.installation import Program, install
 from breakbulk.node.place import NodePlace
-from breakbulk.node.restarting import is_older_than
+from breakbulk.node.restarting import is_older_than, restart_containerd
 from breakbulk.node.units import agent_arguments
 
 __all__ = ["agent", "agent_variables", "install_node", "mend_bare_node", "node_place"]
 
+_RESTART_S = 60.0
 _METRICS_PORT = 9464
 """Of the first node; those of the others follow."""
 
@@ -51,9 +52,9 @@ def install_node(plan: Blueprint, number: int, restart: Callable[[], None]) -> N
 
 def mend_bare_node(plan: Blueprint, number: int, restart: Callable[[], None]) -> None:
     """Restart containerd of a node that somebody else installs, if it has not read yet what was written or removed."""
-    directory = plan.directories(number).containerd_configuration.parent
-    if is_older_than(node_place(plan, number), [directory, *directory.rglob("*")]):  # removals change a directory
-        restart()
+    place, directory = node_place(plan, number), plan.directories(number).containerd_configuration.parent
+    if is_older_than(place, [directory, *directory.rglob("*")]):  # removals change a directory
+        restart_containerd(place, restart, deadline_s=_RESTART_S)
 
 
 def agent(plan: Blueprint, number: int) -> Component:
