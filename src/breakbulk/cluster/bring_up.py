@@ -31,7 +31,7 @@ from breakbulk.cluster.networks import attach_node, route_between
 from breakbulk.cluster.objects import cluster_objects
 from breakbulk.cluster.probing import Observer
 from breakbulk.errors import ClusterError
-from breakbulk.kubernetes.objects import runtime_classes
+from breakbulk.kubernetes.objects import AGENT, READY_LABEL, runtime_classes
 from breakbulk.node.stub_image import import_stub
 from breakbulk.reporting import Reporter, Task
 
@@ -163,6 +163,13 @@ class BringUp:
 
     def _await_node(self, name: str) -> None:
         _until(lambda: self._observer.node_status(name).is_ready, lambda: self._node_unready(name))
+        if self._plan.agent_variables is not None:
+            _until(lambda: self._takes_environments(name), lambda: self._no_agent(name))
+
+    def _takes_environments(self, name: str) -> bool:
+        """Say whether the agent has labelled its node: kubelet turns away, for good, a pod that comes before that."""
+        node = self._observer.read(f"/api/v1/nodes/{name}") or {"metadata": {}}
+        return (node["metadata"].get("labels") or {}).get(READY_LABEL) == "true"
 
     def _apply(self) -> None:
         classes = [] if self._plan.agent_variables is None else runtime_classes()
@@ -216,6 +223,15 @@ class BringUp:
             identifier="node-unready",
             where=str(self._plan.place.log(name, "kubelet")),
             why=self._observer.node_status(name).why,
+            hint="run `breakbulk cluster up` again when the machine is less busy; the log says more",
+        )
+
+    def _no_agent(self, name: str) -> ClusterError:
+        return ClusterError(
+            f"the node agent of {name} is not ready after {_READY_TIMEOUT_S:g} s",
+            identifier="node-unready",
+            where=str(self._plan.place.log(name, AGENT)),
+            why=f"the node has no label {READY_LABEL}",
             hint="run `breakbulk cluster up` again when the machine is less busy; the log says more",
         )
 
