@@ -44,7 +44,9 @@ class Bench:
     @cached_property
     def engine(self) -> Engine:
         """What builds and pushes images."""
-        engine = Engine(WORK / "engine-kubernetes")
+        directory = WORK / "engine-kubernetes"
+        Engine(directory).remove()  # what a killed run has left
+        engine = Engine(directory)
         self._stack.callback(engine.remove)
         return engine
 

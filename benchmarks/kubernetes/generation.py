@@ -37,6 +37,7 @@ def measure(bench: Bench, rounds: int = 3) -> dict[str, Any]:
     finally:
         for each in (ours, theirs):
             each.remove()
+        bench.node.settle()
     return {
         **figures,
         "phases_s": {each.name: each.phases for each in (ours, theirs)},
@@ -116,7 +117,6 @@ class _Rolling:
     def remove(self) -> None:
         """Remove the Deployment and its pods."""
         self._bench.node.kubectl("delete", "deployment", self.name, "--ignore-not-found", "--cascade=foreground")
-        self._bench.node.settle()
 
     def _roll_out(self, of: dict[str, Any], version: str) -> None:
         labels = {"app": self.name}
