@@ -17,11 +17,15 @@ __all__ = ["forget_record", "prepare_places", "read_record", "recorded_uids", "w
 
 
 def prepare_places(run: str, state: str) -> None:
-    """Make the directories of plans and records, for root alone. Raises `StoreError`."""
+    """Make the directories of plans and records, for root alone, without what killed writers left in them.
+
+    Raises `StoreError`.
+    """
     try:
         for place in (f"{run}/pods", f"{state}/plans", f"{state}/pods"):
             os.makedirs(place, exist_ok=True)
             os.chmod(place, 0o700)
+            _remove_half_written(place)
     except OSError as error:
         raise store_fault(error, Path(state), variable="BREAKBULK_STORE") from error
 
@@ -63,6 +67,15 @@ def recorded_uids(run: str, state: str, age_s: float) -> list[str]:
                 if entry.name.endswith(".json") and entry.stat().st_mtime <= oldest
             )
     return sorted(found)
+
+
+def _remove_half_written(place: str) -> None:
+    """Remove files that `records` was about to name when its process was killed; it lives on in nobody's `/proc`."""
+    for name in os.listdir(place):
+        head, _, writer = name.rpartition(".")
+        if head.endswith(".json") and writer.isdigit() and not os.path.exists(f"/proc/{writer}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{place}/{name}")
 
 
 def _same(written: PodRecord | None, record: PodRecord) -> bool:
