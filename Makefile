@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml tools/requirements.txt tools/setup | sha256sum | cut -c1-16)
 PYTEST := $(BIN)/pytest -q
 
-.PHONY: help setup lint unit integration cluster test kubernetes demo demo-kubernetes bench bench-kubernetes reference \
+.PHONY: help setup lint unit integration cluster endurance test kubernetes demo demo-kubernetes bench bench-kubernetes reference \
   requirements clean
 
 help: ## List what one can do here
@@ -35,10 +35,14 @@ integration: setup ## Tests with real packages, mounts and namespaces
 	@$(PYTEST) -m integration $(ARGS)
 
 cluster: setup ## Tests on a real Kubernetes, which is built once
-	@if tools/needs cluster; then $(PYTEST) -m cluster $(ARGS); \
+	@if tools/needs cluster; then $(PYTEST) -m 'cluster and not endurance' $(ARGS); \
 	elif [ -n "$(MAY_LACK)" ] && [ -z "$${CI:-}" ]; then \
 	  echo 'not run: the tests on a real Kubernetes (make cluster), for the reason above' >&2; \
 	else exit 1; fi
+
+endurance: setup ## Faults on a real Kubernetes: kills, restarts, full disks, daemon sets; half an hour
+	@tools/needs cluster
+	@$(PYTEST) -m endurance $(ARGS)
 
 # Without Go, say, a machine runs what it can, and is told of the rest. CI has no rest.
 test: MAY_LACK := yes

@@ -27,7 +27,7 @@ from running_cluster import bring_up, home_of_clusters
 
 from breakbulk.images.minimal import STUB_NAMES
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
 
 FIRST, SECOND = "img", "99.1"
 """Tags of the images; the second is also the version of Breakbulk in it."""

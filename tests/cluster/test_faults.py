@@ -18,7 +18,7 @@ from breakbulk.cluster.mounts import unmount_below
 from breakbulk.node.orders import Collect, packed
 from breakbulk.store.removal import remove_tree
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
 
 ROUNDS = int(os.environ.get("BREAKBULK_TEST_FAULT_ROUNDS", "1"))
 """How often each part is killed, at another moment each time."""

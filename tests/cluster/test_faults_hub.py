@@ -12,7 +12,7 @@ from fault_gate import FREE_BYTES
 from fault_node import BrokenCluster
 from fault_world import dropped
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
 
 
 def test_without_the_hub_what_is_here_starts_and_what_is_not_says_so(broken: BrokenCluster) -> None:

@@ -25,7 +25,7 @@ from breakbulk.node.annotations import VALUE_MAX
 from breakbulk.node.creating import Node, create
 from breakbulk.node.wording import sentence
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
 
 THROUGH_API = 30
 THROUGH_RUNTIME = 40

@@ -7,7 +7,7 @@ import pytest
 from fault_cluster import SLOW_S
 from fault_node import BrokenCluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
 
 
 @pytest.mark.parametrize("pod", ["slow-always", "slow-never"])

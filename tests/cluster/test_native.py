@@ -148,6 +148,7 @@ def test_whatever_was_killed_is_started_again_and_nothing_else(cluster: RunningC
     cluster.kubectl("delete", "pod", "survivor")
 
 
+@pytest.mark.endurance
 def test_all_of_it_killed_at_once_comes_back_with_its_pods(cluster: RunningCluster) -> None:
     cluster.apply(pause_pod("returning", f"{cluster.name}-1"))
     cluster.wait_for_phase("returning")
@@ -160,6 +161,7 @@ def test_all_of_it_killed_at_once_comes_back_with_its_pods(cluster: RunningClust
     cluster.kubectl("delete", "pod", "returning")
 
 
+@pytest.mark.endurance
 def test_after_a_restart_of_the_machine_a_cluster_comes_back_with_its_pods(clusters: Settings) -> None:
     one = bring_up(clusters, f"r{os.getpid():x}")
     one.apply({**pause_pod("returning")})
@@ -210,6 +212,7 @@ def test_a_cluster_is_not_made_into_another_one(cluster: RunningCluster) -> None
     assert raised.value.reference == "kubernetes-missing"
 
 
+@pytest.mark.endurance
 def test_a_second_cluster_comes_grows_and_goes_beside_the_first(cluster: RunningCluster) -> None:
     name = f"u{os.getpid():x}"
     before = snapshot(name)
@@ -250,6 +253,7 @@ def _members(place: NativePlace, component: str) -> bool:
     return bool(Hierarchies.of_machine().processes(group))
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("reached", REACHED)
 def test_an_up_that_was_killed_is_taken_down_without_a_trace(clusters: Settings, reached: str) -> None:
     name = f"k{os.getpid():x}"
@@ -261,6 +265,7 @@ def test_an_up_that_was_killed_is_taken_down_without_a_trace(clusters: Settings,
     assert snapshot(name) == before
 
 
+@pytest.mark.endurance
 def test_an_up_that_was_killed_is_finished_by_the_next_and_a_down_too(clusters: Settings) -> None:
     name = f"l{os.getpid():x}"
     before = snapshot(name)
@@ -284,6 +289,7 @@ def _kill_when(
     process.communicate()
 
 
+@pytest.mark.endurance
 def test_a_cluster_of_the_same_name_elsewhere_is_left_alone(cluster: RunningCluster) -> None:
     elsewhere = replace(cluster.settings, store=cluster.settings.store / "elsewhere")
     with pytest.raises(ClusterError) as raised:
