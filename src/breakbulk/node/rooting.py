@@ -104,7 +104,8 @@ def _of_image(overlay: Overlay, *, mapped: bool, only_stub: bool) -> list[str]:
 
 def _give_way(root: str, overlay: Overlay) -> None:
     linux.unmount(root)
-    mark = f"{overlay.work}/work/incompat/volatile"  # of a volatile overlay, for whoever mounts again to remove
+    # Of a volatile overlay; whoever mounts again is to remove it.
+    mark = os.path.join(overlay.work, "work", "incompat", "volatile")
     with suppress(FileNotFoundError):
         os.unlink(f"{mark}/dirty")
         os.rmdir(mark)
