@@ -5,6 +5,7 @@ What is asserted is what an image with the environment as its content and config
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -150,7 +151,10 @@ def test_users_that_nobody_knows_and_the_temporary_directory(node):
 
 def test_signals_are_as_runc_leaves_them(node):
     mine = node.container("grep", "^Sig[IB]", "/proc/self/status").run().output
-    assert mine == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+    blocked, ignored = (int(line.split()[1], 16) for line in mine.splitlines())
+    assert blocked == 0
+    # The C library keeps two numbers to itself, which no program can set and some callers leave ignored.
+    assert not [one for one in signal.valid_signals() if ignored >> one - 1 & 1]
 
 
 @pytest.mark.parametrize(
