@@ -15,9 +15,11 @@ Pure, and of the standard library only, as every start of a container waits for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from breakbulk.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "CONTAINER_PREFIX",

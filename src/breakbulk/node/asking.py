@@ -7,12 +7,12 @@ may be one that is never tried again. Whoever needs no answer does not ask, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from breakbulk.errors import BreakbulkError, PlatformError
 
 TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 __all__ = ["Agent", "Pod"]

@@ -7,11 +7,11 @@ link is followed: what is in a bundle is containerd's and ours. Source: the OCI 
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
 from breakbulk.errors import PlatformError
+from breakbulk.node import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Bundle:
             return None
         with os.fdopen(descriptor, "rb") as file:
             try:
-                table = json.load(file)
+                table = json_text.loads(file.read())
             except ValueError as error:
                 raise self.invalid(f"{name} is no JSON") from error
         if not isinstance(table, dict):
@@ -93,6 +93,6 @@ class Bundle:
         half = self._inside(f".{name}.{os.getpid()}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(half, flags, 0o600), "w", encoding="ascii") as file:
-            file.write(json.dumps(table, separators=(",", ":")))  # not dump, which is written in Python
+            file.write(json_text.dumps(table))
             os.fchmod(file.fileno(), mode)
         os.replace(half, self._inside(name))

@@ -11,7 +11,6 @@ Nothing runs unless all of it has succeeded.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from breakbulk.errors import NotFoundError, UsageError
 from breakbulk.images.stub import STUB_NAMES
@@ -19,11 +18,12 @@ from breakbulk.node import hooking, process
 from breakbulk.node.annotations import CONTAINER_PREFIX, PREFIXES, PodAnnotations, digest_of, environment_of
 from breakbulk.node.asking import Agent, Pod
 from breakbulk.node.bundle import Bundle
-from breakbulk.node.holding import in_use
+from breakbulk.node.holding import InUse
 from breakbulk.node.records import MountPlan, PodRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 __all__ = ["Node", "create"]
@@ -110,7 +110,7 @@ class _Creation:
     def _rooted(self, reference: str) -> MountPlan:
         """Mount the root file system; ask the agent once if something of the environment is missing."""
         for asked in (False, True):
-            with in_use(self._node.store):
+            with InUse(self._node.store):
                 plan = self._plan(reference)
                 if plan is not None:
                     self._mount(plan)

@@ -7,15 +7,14 @@ container without a note has no environment, and one whose `exec` is to stay out
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
 
-from breakbulk.node import process
+from breakbulk.node import json_text, process
 from breakbulk.node.bundle import Bundle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 __all__ = ["enter"]
@@ -31,10 +30,10 @@ def enter(place: str, path: str) -> None:
         return
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-        made = _inside(json.load(file), note, bundle)
+        made = _inside(json_text.loads(file.read()), note, bundle)
         file.seek(0)
         file.truncate()
-        file.write(json.dumps(made))
+        file.write(json_text.dumps(made))
 
 
 def _inside(wanted: Mapping[str, Any], note: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:

@@ -9,36 +9,49 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from breakbulk.errors import StoreError
 
-__all__ = ["in_use"]
+__all__ = ["InUse"]
 
 _WAIT_S = 30.0
 _PAUSE_S = 0.02
 
 
-@contextmanager
-def in_use(store: str) -> Iterator[None]:
-    """Keep the store from being collected (`store.using`), until the packages are mounted."""
-    path = f"{store}/locks/use"
-    descriptor = _opened(path)
-    try:
-        deadline = time.monotonic() + _WAIT_S
-        while not _locked(descriptor):
-            if time.monotonic() > deadline:
-                raise StoreError(
-                    "the store is being collected, and that does not end",
-                    identifier="store-busy",
-                    where=path,
-                    hint="look at the node agent's log; the pod is tried again",
-                )
-            time.sleep(_PAUSE_S)
-        yield
-    finally:
-        os.close(descriptor)
+class InUse:
+    """A store that is not collected while this is entered (`store.using`): until its packages are mounted.
+
+    Raises on entering: `StoreError` `store-busy`, `store-missing`.
+    """
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, store: str) -> None:
+        self._path = f"{store}/locks/use"
+
+    def __enter__(self) -> None:
+        self._descriptor = _opened(self._path)
+        try:
+            _lock(self._descriptor, self._path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _lock(descriptor: int, path: str) -> None:
+    deadline = time.monotonic() + _WAIT_S
+    while not _locked(descriptor):
+        if time.monotonic() > deadline:
+            raise StoreError(
+                "the store is being collected, and that does not end",
+                identifier="store-busy",
+                where=path,
+                hint="look at the node agent's log; the pod is tried again",
+            )
+        time.sleep(_PAUSE_S)
 
 
 def _opened(path: str) -> int:

@@ -9,9 +9,11 @@ and umask and limits that it sets hold for the command.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from breakbulk.errors import ActivationError, ManifestError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["exports", "needs_bash", "wrapped"]
 

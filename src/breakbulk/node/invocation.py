@@ -6,7 +6,9 @@ have a value take it from the next word or after `=`; which ones do is listed he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["Invocation", "parse"]
 

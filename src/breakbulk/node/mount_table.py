@@ -9,14 +9,12 @@ makes long lists relative to the directory that holds all snapshots, which is tw
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Overlay", "mount_points", "overlay_at"]
-
-_OCTAL = re.compile(rb"\\([0-7]{3})")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_IN_LIST = re.compile(rb"(?:\\134(?:\\[0-7]{3}|.)|[^:])+", re.DOTALL)  # \134 is a backslash
 
 
 class Overlay:
@@ -73,10 +71,22 @@ def _overlay(text: bytes) -> Overlay | None:
 def _lowers(options: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
     for name, value in options:
         if name == b"lowerdir":
-            yield from (_ESCAPED.sub(rb"\1", _plain(each)) for each in _IN_LIST.findall(value))
+            yield from _listed(value)
         elif name == b"lowerdir+":
             yield _plain(value)
 
 
+def _listed(value: bytes) -> list[bytes]:
+    if b"\\" not in value:
+        return [each for each in value.split(b":") if each]
+    from breakbulk.node.mount_escapes import listed
+
+    return listed(value)
+
+
 def _plain(escaped: bytes) -> bytes:
-    return _OCTAL.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), escaped)
+    if b"\\" not in escaped:
+        return escaped
+    from breakbulk.node.mount_escapes import plain
+
+    return plain(escaped)

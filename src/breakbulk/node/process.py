@@ -7,13 +7,12 @@ directory `/`, the group 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from breakbulk.errors import ManifestError
 from breakbulk.images.stub import DEFAULT_COMMAND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from breakbulk.node.records import MountPlan

@@ -15,10 +15,9 @@ whole. JSON by the standard library: other parsers take longer to import than th
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
+
+from breakbulk.node import json_text
 
 TYPE_CHECKING = False  # typing takes longer to import than the runtime handler has
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["MountPlan", "PodRecord", "plan_path", "record_path"]
 
 _FORMAT = 1
-_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}")
-_WORD = r"[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?"
-_ENVIRONMENT = re.compile(rf"{_WORD}/{_WORD}")  # as `hub.names`, which takes longer to import
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGITS = "0123456789"
+_LOWER = "abcdefghijklmnopqrstuvwxyz"
+_WORD_MAX = 64  # as `hub.names`, whose regular expressions take longer to import
+_UID_MAX = 128
 
 
 class MountPlan:
@@ -170,22 +169,39 @@ class PodRecord:
 
 def plan_path(state: str, environment: str, digest: str) -> str:
     """Return where the plan of a digest of `owner/name` is; raise `ValueError` for what cannot name a file."""
-    if not _ENVIRONMENT.fullmatch(environment) or not _DIGEST.fullmatch(digest):
+    owner, _, name = environment.partition("/")
+    if not (_is_word(owner) and _is_word(name) and len(digest) == 64 and _consists(digest, f"{_DIGITS}abcdef")):
         raise ValueError(f"no environment: {environment[:200]!r}, {digest[:200]!r}")
     return f"{state}/plans/{environment.replace('/', '~')}~{digest}.json"
 
 
 def record_path(run: str, uid: str) -> str:
     """Return where the record of a pod is; raise `ValueError` for a uid that cannot name a file."""
-    if not _UID.fullmatch(uid):
+    letters = f"{_DIGITS}{_LOWER}{_LOWER.upper()}"
+    if not (_consists(uid[:1], letters) and _consists(uid, f"{letters}-") and len(uid) <= _UID_MAX):
         raise ValueError(f"no uid of a pod: {uid[:200]!r}")
     return f"{run}/pods/{uid}.json"
+
+
+def _is_word(text: str) -> bool:
+    ends = f"{_DIGITS}{_LOWER}"
+    return (
+        len(text) <= _WORD_MAX
+        and _consists(text[:1], ends)
+        and _consists(text[-1:], ends)
+        and _consists(text, f"{ends}_.-")
+    )
+
+
+def _consists(text: str, letters: str) -> bool:
+    """Say whether a text is of these letters, and not empty."""
+    return bool(text) and not text.strip(letters)
 
 
 def _read(path: str) -> dict[str, Any] | None:
     try:
         with open(path, "rb") as file:
-            fields = json.load(file)
+            fields = json_text.loads(file.read())
     except (OSError, ValueError):
         return None
     if not isinstance(fields, dict) or fields.pop("format", None) != _FORMAT:
@@ -199,11 +215,17 @@ def _replace(path: str, fields: dict[str, Any]) -> None:
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, **fields}, file)
+            file.write(json_text.dumps({"format": _FORMAT, **fields}))
             file.flush()
             os.fsync(file.fileno())
         os.replace(half, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(half)
+        _forget(half)
         raise
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return  # the agent removes what is left half written

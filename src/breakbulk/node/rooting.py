@@ -13,13 +13,16 @@ and the overlay made there is moved to where containerd's was. Counterparts: `st
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 
 from breakbulk.errors import BreakbulkError, PlatformError, StoreError
 from breakbulk.node.mount_table import Overlay, overlay_at
 from breakbulk.store import linux
+from breakbulk.store.descriptors import Descriptors
 from breakbulk.store.rootfs import mount_overlay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["IMAGE_LAYERS_MAX", "PACKAGE_LAYERS_MAX", "mount_root"]
 
@@ -52,7 +55,8 @@ def mount_root(root: str, lowers: Sequence[str], *, store: str, user_namespace: 
         _give_way(root, overlay)
         _mount([*lowers, *image], root, overlay)
         return
-    with _opened(user_namespace) as mapping:
+    with Descriptors() as held:
+        mapping = held.keep(os.open(user_namespace, os.O_RDONLY | os.O_CLOEXEC))
         _give_way(root, overlay)
         mapped = [_place(store) + lower.removeprefix(store) for lower in lowers]
         _mount_mapped(root, [*mapped, *image], overlay, store, mapping)
@@ -106,9 +110,11 @@ def _give_way(root: str, overlay: Overlay) -> None:
     linux.unmount(root)
     # Of a volatile overlay; whoever mounts again is to remove it.
     mark = os.path.join(overlay.work, "work", "incompat", "volatile")
-    with suppress(FileNotFoundError):
+    try:
         os.unlink(f"{mark}/dirty")
         os.rmdir(mark)
+    except FileNotFoundError:
+        return
 
 
 def _mount(lowers: Sequence[str], root: str, overlay: Overlay) -> None:
@@ -117,45 +123,25 @@ def _mount(lowers: Sequence[str], root: str, overlay: Overlay) -> None:
 
 def _mount_mapped(root: str, lowers: Sequence[str], overlay: Overlay, store: str, mapping: int) -> None:
     """Mount with the store at its place for mounts, mapped; containerd's other layers are mapped already."""
-    with _own_mounts() as outside:
-        with _closing(linux.open_tree(store)) as tree:
+    with Descriptors() as held:
+        outside = held.keep(os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
+        directory = held.keep(os.open(".", os.O_PATH | os.O_CLOEXEC))
+        linux.unshare(linux.CLONE_NEWNS)
+        try:
+            linux.mount(None, "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+            tree = held.keep(linux.open_tree(store))
             linux.mount_setattr(tree, add=linux.MOUNT_ATTR_IDMAP, user_namespace=mapping)
             linux.move_mount(tree, _place(store))
-        _mount(lowers, root, overlay)
-        with _closing(linux.open_tree(root)) as made:
+            _mount(lowers, root, overlay)
+            made = held.keep(linux.open_tree(root))
+        finally:
             linux.setns(outside, linux.CLONE_NEWNS)
-            linux.move_mount(made, root)
+            os.fchdir(directory)  # entering a namespace leads to its root
+        linux.move_mount(made, root)
 
 
 def _place(store: str) -> str:
     return f"{store}/mnt"
-
-
-@contextmanager
-def _own_mounts() -> Iterator[int]:
-    """Enter a mount namespace of one's own; yield the one to go back to, and go back, to the same directory too."""
-    with _opened("/proc/self/ns/mnt") as outside, _closing(os.open(".", os.O_PATH | os.O_CLOEXEC)) as directory:
-        linux.unshare(linux.CLONE_NEWNS)
-        try:
-            linux.mount(None, "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-            yield outside
-        finally:
-            linux.setns(outside, linux.CLONE_NEWNS)
-            os.fchdir(directory)
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[int]:
-    with _closing(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as descriptor:
-        yield descriptor
-
-
-@contextmanager
-def _closing(descriptor: int) -> Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _too_many(what: str, most: int, hint: str) -> BreakbulkError:

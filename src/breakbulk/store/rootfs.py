@@ -11,16 +11,16 @@ enough. Source: the kernel's Documentation/filesystems/overlayfs.rst.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
 from breakbulk.errors import PlatformError
 from breakbulk.store import linux
+from breakbulk.store.descriptors import Descriptors
 
 TYPE_CHECKING = False  # typing and pathlib take longer to import than the runtime handler has
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Literal
 
     Method = Literal["layers", "options"]
@@ -82,69 +82,60 @@ def _native_method() -> Method:
 def _mount_by_layers(
     lowers: Sequence[AnyPath], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]
 ) -> None:
-    with contextlib.ExitStack() as held:
-        context = held.enter_context(_closing(linux.fsopen("overlay")))
+    with Descriptors() as held:
+        context = held.keep(linux.fsopen("overlay"))
         try:
             linux.fsconfig_string(context, "source", "overlay")  # what df(1) shows
             for flag in flags:
                 linux.fsconfig_flag(context, flag)
             for lower in lowers:
-                linux.fsconfig_string(context, "lowerdir+", held.enter_context(_short_path(lower)))
+                linux.fsconfig_string(context, "lowerdir+", _short_path(lower, held))
             for key, value in options.items():
-                path = _short_path(value) if key.endswith("dir") else contextlib.nullcontext(value)
-                linux.fsconfig_string(context, key, held.enter_context(path))
+                linux.fsconfig_string(context, key, _short_path(value, held) if key.endswith("dir") else value)
             linux.fsconfig_create(context)
         except OSError as error:
             reason = linux.messages(context)
             raise OSError(error.errno, reason or error.strerror, error.filename) from error
         attributes = 0 if "upperdir" in options else linux.MOUNT_ATTR_RDONLY
-        linux.move_mount(held.enter_context(_closing(linux.fsmount(context, attributes))), target)
+        linux.move_mount(held.keep(linux.fsmount(context, attributes)), target)
 
 
 def _mount_by_options(
     lowers: Sequence[AnyPath], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]
 ) -> None:
-    with _numbered_links(lowers):
-        names = ":".join(map(str, range(len(lowers))))
-        words = [*flags, f"lowerdir={names}", *(f"{key}={_escaped(value)}" for key, value in options.items())]
-        text = ",".join(words)
-        if len(os.fsencode(text)) >= _PAGE:
-            raise OSError(errno.E2BIG, "the mount options do not fit in a page", f"mount of overlay on {target}")
-        linux.mount("overlay", target, "overlay", 0 if "upperdir" in options else linux.MS_RDONLY, text)
+    with Descriptors() as held:
+        before = held.keep(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        os.fchdir(_numbered_links(lowers, held))
+        try:
+            _mount_with_names(range(len(lowers)), target, options, flags)
+        finally:
+            os.fchdir(before)
 
 
-@contextlib.contextmanager
-def _numbered_links(directories: Sequence[AnyPath]) -> Iterator[None]:
-    """Make a directory of links `0`, `1`, ... to `directories` the current one, on a tmpfs that only this call sees."""
-    with contextlib.ExitStack() as held:
-        context = held.enter_context(_closing(linux.fsopen("tmpfs")))
-        linux.fsconfig_create(context)
-        links = held.enter_context(_closing(linux.fsmount(context)))
-        before = held.enter_context(_closing(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)))
-        for number, directory in enumerate(directories):
-            os.symlink(directory, str(number), dir_fd=links)
-        os.fchdir(links)
-        held.callback(os.fchdir, before)
-        yield
+def _mount_with_names(names: Iterable[int], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]) -> None:
+    lowers = ":".join(map(str, names))
+    text = ",".join([*flags, f"lowerdir={lowers}", *(f"{key}={_escaped(value)}" for key, value in options.items())])
+    if len(os.fsencode(text)) >= _PAGE:
+        raise OSError(errno.E2BIG, "the mount options do not fit in a page", f"mount of overlay on {target}")
+    linux.mount("overlay", target, "overlay", 0 if "upperdir" in options else linux.MS_RDONLY, text)
 
 
-@contextlib.contextmanager
-def _closing(descriptor: int) -> Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _numbered_links(directories: Sequence[AnyPath], held: Descriptors) -> int:
+    """Return a directory of links `0`, `1`, ... to `directories`, on a tmpfs that only this process sees."""
+    context = held.keep(linux.fsopen("tmpfs"))
+    linux.fsconfig_create(context)
+    links = held.keep(linux.fsmount(context))
+    for number, directory in enumerate(directories):
+        os.symlink(directory, str(number), dir_fd=links)
+    return links
 
 
-@contextlib.contextmanager
-def _short_path(path: AnyPath) -> Iterator[str]:
-    """Yield a name of `path` that fits in an option of fsconfig(2)."""
+def _short_path(path: AnyPath, held: Descriptors) -> str:
+    """Return a name of `path` that fits in an option of fsconfig(2), which may need a descriptor to be kept."""
     text = os.fspath(path)
     if len(os.fsencode(text)) <= linux.FSCONFIG_STRING_MAX:
-        yield text
-        return
-    with _closing(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as descriptor:
-        yield f"/proc/self/fd/{descriptor}"
+        return text
+    return f"/proc/self/fd/{held.keep(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))}"
 
 
 def _escaped(value: str) -> str:
@@ -155,7 +146,8 @@ def _escaped(value: str) -> str:
 def _bind_read_only(source: AnyPath, target: AnyPath) -> None:
     """Show one directory at `target`: overlayfs wants two lower layers when there is no upper one."""
     try:
-        with _closing(linux.open_tree(source)) as tree:
+        with Descriptors() as held:
+            tree = held.keep(linux.open_tree(source))
             linux.mount_setattr(tree, add=linux.MOUNT_ATTR_RDONLY)
             linux.move_mount(tree, target)
     except OSError as error:
