@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from breakbulk.node.invocation import Invocation, parse
+from breakbulk.node.handler.invocation import Invocation, parse
 from kubernetes.bench import Bench
 from kubernetes.node import Node
 from kubernetes.pods import pod

@@ -1,8 +1,8 @@
 """What an examination found: one value for every check of `breakbulk doctor`, on a node or of a cluster.
 
 A check never raises: what cannot be looked at is `unknown`, with why. Whoever makes checks (`kubernetes.examining`,
-`node.doctor`) words them; whoever shows them (`cli.commands.doctor`, `cli.commands.node`) does not know what they are
-about.
+`node.examining.doctor`) words them; whoever shows them (`cli.commands.doctor`, `cli.commands.node`) does not know what
+they are about.
 """
 
 from __future__ import annotations

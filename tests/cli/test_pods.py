@@ -104,7 +104,7 @@ def test_the_doctor_examines_this_machine_when_told_to(call: Call, tmp_path: Pat
 def test_a_machine_that_is_no_node_lacks_nothing_of_one(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("breakbulk.node.doctor.is_node", lambda _: False)  # whatever this machine is
+    monkeypatch.setattr("breakbulk.node.examining.doctor.is_node", lambda _: False)  # whatever this machine is
     nowhere = {"HOME": str(tmp_path), "PATH": "/nowhere", "BREAKBULK_STORE": str(tmp_path / "store")}
     machine, node, _ = call("doctor", "--json", **nowhere).document["sections"]
     assert {check["identifier"] for check in machine["checks"]} >= {"kernel", "overlay", "clock", "store", "hub"}

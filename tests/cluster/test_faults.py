@@ -15,7 +15,7 @@ import pytest
 from fault_node import PATIENCE_S, BrokenCluster
 
 from breakbulk.cluster.mounts import unmount_below
-from breakbulk.node.orders import Collect, packed
+from breakbulk.node.realising.orders import Collect, packed
 from breakbulk.store.removal import remove_tree
 
 pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
@@ -174,7 +174,7 @@ def collection(broken: BrokenCluster) -> int:
         parent=os.getpid(),
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "breakbulk.node.collecting"],
+        [sys.executable, "-P", "-m", "breakbulk.node.realising.collecting"],
         input=msgspec.json.encode(order),
         capture_output=True,
         check=True,

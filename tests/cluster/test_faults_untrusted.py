@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "node" / "handler" / "support
 from runc_containers import Container
 
 from breakbulk.errors import BreakbulkError
+from breakbulk.node.agent.wording import sentence
 from breakbulk.node.annotations import VALUE_MAX
-from breakbulk.node.creating import Node, create
-from breakbulk.node.wording import sentence
+from breakbulk.node.handler.creating import Node, create
 
 pytestmark = [pytest.mark.cluster, pytest.mark.endurance]
 

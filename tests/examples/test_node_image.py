@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from breakbulk.node.hosting import Container, bring_along
+from breakbulk.node.installing.hosting import Container, bring_along
 
 from .conftest import EXAMPLES
 

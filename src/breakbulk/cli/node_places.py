@@ -1,7 +1,7 @@
 """Options that say where things of a node are, and how containerd is restarted: the same for all of `breakbulk node`.
 
 By default everything is where the Kubernetes distribution of this machine has it; the agent's unit and native clusters
-name every path. Counterparts: `node.place`, `node.units.agent_arguments`.
+name every path. Counterparts: `node.place`, `node.installing.units.agent_arguments`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from breakbulk.cli.invocation import Invocation
 from breakbulk.errors import PlatformError
 
 if TYPE_CHECKING:
+    from breakbulk.node.installing.restarting import Restart
     from breakbulk.node.place import NodePlace
-    from breakbulk.node.restarting import Restart
 
 __all__ = ["need_root", "path_options", "place_of", "place_options", "restart_options", "restart_wanted"]
 
@@ -85,8 +85,8 @@ def restart_options(function: Callback) -> Callback:
 
 def restart_wanted(place: NodePlace, *, restart: bool, restart_command: str | None) -> Restart | None:
     """Return what restarts containerd; None when nothing shall, or nobody knows how."""
-    from breakbulk.node import systemd
-    from breakbulk.node.restarting import restart_of_this_machine
+    from breakbulk.node.installing import systemd
+    from breakbulk.node.installing.restarting import restart_of_this_machine
 
     if not restart:
         return None

@@ -32,7 +32,7 @@ from breakbulk.cluster.objects import cluster_objects
 from breakbulk.cluster.probing import Observer
 from breakbulk.errors import ClusterError
 from breakbulk.kubernetes.objects import AGENT, READY_LABEL, runtime_classes
-from breakbulk.node.stub_image import import_stub
+from breakbulk.node.installing.stub_image import import_stub
 from breakbulk.reporting import Reporter, Task
 
 __all__ = ["BringUp"]

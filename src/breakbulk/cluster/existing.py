@@ -5,7 +5,7 @@
 
 With an image of the agent (`--image`) everything is put there that installs all nodes; without, the runtime classes
 only, for nodes where `breakbulk node install` runs. What is made is written down first, so that a killed `up` can be
-undone. Counterparts: `belongings`, `permissions`; `node.manifest` has the objects.
+undone. Counterparts: `belongings`, `permissions`; `node.installing.manifest` has the objects.
 """
 
 from __future__ import annotations

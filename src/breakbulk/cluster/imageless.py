@@ -1,6 +1,6 @@
 """What makes a node of a native cluster run pods without images: the runtime, and the agent beside kubelet.
 
-The same code as on any other node (`node.installation`) does it; only paths differ, as a machine holds several nodes
+The same code as on any other node (`node.installing`) does it; only paths differ, as a machine holds several nodes
 here. The agent is a process of the node, in its control groups, but in this machine's network: it reaches whatever hub
 this machine reaches, one on the loopback interface too.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from breakbulk.cluster.blueprint import Blueprint, Component, Probe
-from breakbulk.node.installation import Program, install
+from breakbulk.node.installing.installation import Program, install
+from breakbulk.node.installing.restarting import is_older_than, restart_containerd
+from breakbulk.node.installing.units import agent_arguments
 from breakbulk.node.place import NodePlace
-from breakbulk.node.restarting import is_older_than, restart_containerd
-from breakbulk.node.units import agent_arguments
 
 __all__ = ["agent", "agent_variables", "install_node", "mend_bare_node", "node_place"]
 

@@ -6,7 +6,7 @@
 
 kind chooses the port of the API server and has the nodes; a cluster keeps the number of nodes and the version that it
 began with. Nodes are given the stub image, and the runtime classes; with an image of the agent (`--image`) all of
-`node.manifest`, which installs them. Counterparts: `container_engine`, `belongings`; https://kind.sigs.k8s.io.
+`node.installing.manifest`, which installs them. Counterparts: `container_engine`, `belongings`; https://kind.sigs.k8s.io.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from breakbulk.cluster.records import ClusterRecord, cluster_directory, cluster_
 from breakbulk.kubernetes.configuration import Access
 from breakbulk.kubernetes.connection import Connection, connect
 from breakbulk.kubernetes.objects import runtime_classes
-from breakbulk.node.manifest import Deployment, manifest
+from breakbulk.node.installing.manifest import Deployment, manifest
 from breakbulk.settings import Settings
 
 __all__ = ["RecordedDriver", "ask"]

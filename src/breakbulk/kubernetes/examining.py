@@ -1,6 +1,6 @@
 """Checks of a cluster: can pods with environments be made, placed and started there; if not, what to do.
 
-The cluster's half of `breakbulk doctor`; that of a node is `node.doctor`. Reads only. What checks say is pure
+The cluster's half of `breakbulk doctor`; that of a node is `node.examining.doctor`. Reads only. What checks say is pure
 (`class_checks`, `node_checks`), so that every finding can be shown to be found.
 """
 

@@ -22,7 +22,7 @@ from runc_containers import Container, reaping
 from breakbulk.images.configuration import own_variables
 from breakbulk.library import Environment
 from breakbulk.node import handler
-from breakbulk.node.planning import groups_of, own_trees
+from breakbulk.node.realising.planning import groups_of, own_trees
 from breakbulk.node.records import MountPlan, PodRecord
 from breakbulk.settings import Settings
 from breakbulk.store.removal import remove_tree

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakbulk.node.invocation import parse
+from breakbulk.node.handler.invocation import parse
 
 
 def fields(*words: str) -> tuple[str, ...]:

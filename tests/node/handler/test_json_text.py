@@ -74,7 +74,8 @@ except ValueError:
 IMPORTED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from breakbulk.node import handler, creating, rooting, entering
+from breakbulk.node import handler
+from breakbulk.node.handler import creating, rooting, entering
 print(*sorted({"json", "re", "collections", "contextlib", "typing", "pathlib"} & set(sys.modules)))
 """
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 KILLED = """
 import os, signal
-from breakbulk.node import {module}
+from breakbulk.node{package} import {module}
 before = {target}
 def killed(*arguments, **options):
     {then}os.kill(os.getpid(), signal.SIGKILL)
@@ -34,7 +34,8 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_nothing_is_left(node, moment, namespaced):
     module, target, then = MOMENTS[moment]
-    patch = KILLED.format(module=module, target=target, then=then)
+    package = "" if module == "handler" else ".handler"
+    patch = KILLED.format(package=package, module=module, target=target, then=then)
     node.runtime.write_text(node.runtime.read_text().replace("\nmain(", patch))
     with user_namespace() if namespaced else nullcontext("") as held:
         container = node.container("tool", user_namespace=held)
@@ -50,7 +51,7 @@ def test_nothing_is_left(node, moment, namespaced):
 def test_packages_are_kept_from_collection_while_they_are_mounted(node):
     patch = """
 import fcntl
-from breakbulk.node import rooting
+from breakbulk.node.handler import rooting
 mount = rooting._mount
 def looking(*arguments, **options):
     with open(STORE + "/locks/use") as other:

@@ -3,8 +3,8 @@
 import pytest
 
 from breakbulk.errors import ManifestError
-from breakbulk.node import process
-from breakbulk.node.hooking import exports, wrapped
+from breakbulk.node.handler import process
+from breakbulk.node.handler.hooking import exports, wrapped
 from breakbulk.node.records import MountPlan
 
 CONTAINERD = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -54,7 +54,7 @@ def test_other_calls_are_passed_on_without_the_rest_of_the_program(tmp_path, rec
 
 
 def test_a_call_with_the_rest_of_the_program(tmp_path, recorder):
-    source = str(Path(handler.__file__).parents[2])
+    source = str(Path(handler.__file__).parents[3])
     script = write(tmp_path / "runtime", recorder, source=source)
     assert subprocess.run([script, "--log", tmp_path / "log", "exec", "create"], check=False).returncode == 7
     assert Path(f"{recorder}.arguments").read_bytes().split(b"\0")[2:] == [b"exec", b"create", b""]
@@ -66,7 +66,7 @@ def test_interpreters_that_the_kernel_could_not_start_by_a_first_line(tmp_path, 
     place = tmp_path / folder
     place.mkdir()
     (place / "python3").symlink_to("/usr/bin/python3")
-    source = str(Path(handler.__file__).parents[2])
+    source = str(Path(handler.__file__).parents[3])
     script = write(tmp_path / "runtime", recorder, python=str(place / "python3"), source=source)
     assert subprocess.run([script, "exec", "a b"], check=False).returncode == 7
     assert Path(f"{recorder}.arguments").read_bytes() == b"exec\0a b\0"

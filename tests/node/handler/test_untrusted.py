@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakbulk.errors import BreakbulkError
-from breakbulk.node import creating
 from breakbulk.node.annotations import PASSED_ON, PodAnnotations, digest_of, environment_of
+from breakbulk.node.handler import creating
 from breakbulk.node.records import plan_path, record_path
 
 TRICKS = [

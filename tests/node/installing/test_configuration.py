@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakbulk.node.configuration import (
+from breakbulk.node.installing.configuration import (
     imports_of,
     is_silent,
     template_of,

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from breakbulk.errors import PlatformError
-from breakbulk.node.hosting import DIRECTORY, Container, bring_along, install_on_host
+from breakbulk.node.installing.hosting import DIRECTORY, Container, bring_along, install_on_host
+from breakbulk.node.installing.units import agent_arguments
 from breakbulk.node.place import NodePlace
-from breakbulk.node.units import agent_arguments
 
 pytestmark = pytest.mark.cluster
 
@@ -125,7 +125,7 @@ def test_what_is_mounted_in_the_container_is_not_the_images(container: Container
     code = f"""
 import subprocess, sys
 from pathlib import Path
-from breakbulk.node.hosting import Container, bring_along
+from breakbulk.node.installing.hosting import Container, bring_along
 subprocess.run(["mount", "--bind", sys.argv[1], "{hosts}"], check=True)
 inside = Container(root=Path("{container.root}"), python="{container.python}", node=Path("/nowhere"))
 print(bring_along(inside, Path("{host}"), Path("/other")))
@@ -149,7 +149,7 @@ def test_a_host_that_cannot_be_written_or_entered_is_named(container: Container,
 
 
 def test_the_node_is_where_whoever_started_the_container_is() -> None:
-    code = "from breakbulk.node.hosting import Container; print(Container.around().node)"
+    code = "from breakbulk.node.installing.hosting import Container; print(Container.around().node)"
     told = subprocess.run(
         ["unshare", "--mount", "--fork", sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -11,20 +11,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from running_containerd import RunningContainerd
 
 from breakbulk.errors import PlatformError, UsageError
 from breakbulk.images.stub import STUB_NAMES
-from breakbulk.node.containerd import answering
-from breakbulk.node.installation import Program, install, uninstall
+from breakbulk.node.examining.status import node_status
+from breakbulk.node.installing.containerd import answering
+from breakbulk.node.installing.installation import Program, install, uninstall
+from breakbulk.node.installing.registration import written_files
+from breakbulk.node.installing.restarting import is_outdated
+from breakbulk.node.installing.stub_image import missing_stubs
 from breakbulk.node.place import NodePlace
 from breakbulk.node.records import PodRecord
-from breakbulk.node.registration import written_files
-from breakbulk.node.restarting import is_outdated
-from breakbulk.node.status import node_status
-from breakbulk.node.stub_image import missing_stubs
 from breakbulk.reporting import SILENT, Task, Unit
-
-from .conftest import RunningContainerd
 
 pytestmark = pytest.mark.cluster
 
@@ -123,7 +122,7 @@ def test_an_upgrade_replaces_the_program_and_restarts_nothing(place: NodePlace, 
 def test_a_containerd_that_does_not_come_back_gets_its_configuration_back(
     place: NodePlace, running: RunningContainerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("breakbulk.node.installation._RESTART_S", 1.0)
+    monkeypatch.setattr("breakbulk.node.installing.installation._RESTART_S", 1.0)
     running.start()
     original = place.containerd_config.read_bytes()
     attempts = []

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from breakbulk.errors import PlatformError
-from breakbulk.node.containerd import merged
+from breakbulk.node.installing.containerd import merged
+from breakbulk.node.installing.registration import prepare_registration, prepare_removal, written_files
 from breakbulk.node.place import NodePlace
-from breakbulk.node.registration import prepare_registration, prepare_removal, written_files
 
 pytestmark = pytest.mark.cluster
 

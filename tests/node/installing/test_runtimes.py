@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakbulk.node.runtimes import Merged, differences, lost_runtimes, tables, wanted
+from breakbulk.node.installing.runtimes import Merged, differences, lost_runtimes, tables, wanted
 
 PROGRAM = "/usr/local/bin/breakbulk-runtime"
 

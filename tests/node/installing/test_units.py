@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from breakbulk.cli.commands.node.agent import command as agent_command
+from breakbulk.node.installing.units import AgentService, agent_arguments, agent_unit, handed_on
 from breakbulk.node.place import NodePlace
-from breakbulk.node.units import AgentService, agent_arguments, agent_unit, handed_on
 from breakbulk.settings import Settings
 
 PLACE = NodePlace(

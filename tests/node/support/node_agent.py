@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from nodes import Directory
 
-from breakbulk.node.agent_settings import AgentSettings
-from breakbulk.node.orders import unpacked
+from breakbulk.node.agent.running import run_with
+from breakbulk.node.agent.settings import AgentSettings
 from breakbulk.node.place import NodePlace
-from breakbulk.node.running import run_with
+from breakbulk.node.realising.orders import unpacked
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ from typing import Any
 
 import msgspec
 
-from breakbulk.node.cluster import PodEvent
-from breakbulk.node.orders import packed
+from breakbulk.node.agent.cluster import PodEvent
+from breakbulk.node.agent.pods import pod_of
 from breakbulk.node.place import NodePlace
-from breakbulk.node.pods import pod_of
 from breakbulk.node.protocol import ask
+from breakbulk.node.realising.orders import packed
 from breakbulk.settings import Settings
 
 _SEEN_EVERY_S = 0.01

@@ -64,7 +64,7 @@ def _sections(
 
 def _here(invocation: Invocation, *, as_node: bool) -> Iterator[Section]:
     from breakbulk.node.distributions import kubelet_settings
-    from breakbulk.node.doctor import is_node, machine, no_node, node
+    from breakbulk.node.examining.doctor import is_node, machine, no_node, node
     from breakbulk.node.place import NodePlace
 
     place = NodePlace.default(invocation.settings)

@@ -66,8 +66,8 @@ def command(
     need_root()
     import logging
 
-    from breakbulk.node.agent_settings import AgentSettings
-    from breakbulk.node.running import run_agent
+    from breakbulk.node.agent.running import run_agent
+    from breakbulk.node.agent.settings import AgentSettings
 
     options = AgentSettings(
         place=place,

@@ -31,7 +31,7 @@ def command(invocation: Invocation, **given: Any) -> int:
     """
     from breakbulk.checks import worst
     from breakbulk.node.distributions import kubelet_settings
-    from breakbulk.node.doctor import checks
+    from breakbulk.node.examining.doctor import checks
 
     task = invocation.begin("examining this node")
     try:

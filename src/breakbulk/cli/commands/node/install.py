@@ -13,9 +13,9 @@ from breakbulk.cli.node_places import need_root, place_of, place_options, restar
 from breakbulk.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from breakbulk.node.installation import Installed
+    from breakbulk.node.installing.installation import Installed
+    from breakbulk.node.installing.units import AgentService
     from breakbulk.node.place import NodePlace
-    from breakbulk.node.units import AgentService
 
 __all__ = ["command"]
 
@@ -78,15 +78,15 @@ def command(
         return None
     need_root()
     if host is not None:
-        from breakbulk.node.hosting import DIRECTORY, install_on_host
+        from breakbulk.node.installing.hosting import DIRECTORY, install_on_host
 
         how = ["--restart-command", restart_command] if restart_command else []
         how += [] if restart else ["--no-restart"]
         return install_on_host(host, _handed_on(given), how, directory=directory or DIRECTORY)
     import msgspec
 
-    from breakbulk.node import systemd
-    from breakbulk.node.installation import Program, install
+    from breakbulk.node.installing import systemd
+    from breakbulk.node.installing.installation import Program, install
 
     wanted = systemd.runs_here() if agent is None else agent
     done = install(
@@ -110,8 +110,8 @@ def _handed_on(given: dict[str, Any]) -> list[str]:
 
 
 def _print_tables(invocation: Invocation, place: NodePlace) -> None:
-    from breakbulk.node.containerd import merged
-    from breakbulk.node.runtimes import tables, wanted
+    from breakbulk.node.installing.containerd import merged
+    from breakbulk.node.installing.runtimes import tables, wanted
 
     current = merged(place.containerd, place.containerd_config)
     text = tables(wanted(current, str(place.runtime)), current.version).strip()
@@ -122,7 +122,7 @@ def _service(invocation: Invocation, kubeconfig: Path | None) -> AgentService:
     import sys
 
     from breakbulk.node.distributions import kubelet_kubeconfig
-    from breakbulk.node.units import AgentService, handed_on
+    from breakbulk.node.installing.units import AgentService, handed_on
 
     settings = invocation.settings
     found = kubeconfig or kubelet_kubeconfig()

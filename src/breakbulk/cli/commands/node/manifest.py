@@ -57,7 +57,7 @@ def command(
     Paths are those on the nodes. Without them each node is looked at: k3s, RKE2 and others are found.
     """
     from breakbulk.kubernetes.objects import NAMESPACE
-    from breakbulk.node.manifest import Deployment, manifest
+    from breakbulk.node.installing.manifest import Deployment, manifest
 
     labels = dict(_label(text) for text in node_selector)
     places: dict[str, Any] = {name: _absolute(name, path) for name, path in given.items() if path}

@@ -31,7 +31,7 @@ def command(invocation: Invocation, *, wanted: tuple[str, ...], **given: Any) ->
     """
     place = place_of(invocation, given)
     need_root()
-    from breakbulk.node.prewarming import prewarm
+    from breakbulk.node.realising.prewarming import prewarm
 
     settings = replace(invocation.settings, store=place.store)
     plans = [prewarm(reference, place, settings, invocation)[0] for reference in wanted]

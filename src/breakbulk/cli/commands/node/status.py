@@ -10,7 +10,7 @@ from breakbulk.cli.node_places import place_of, place_options
 from breakbulk.cli.rendering import count
 
 if TYPE_CHECKING:
-    from breakbulk.node.status import NodeStatus
+    from breakbulk.node.examining.status import NodeStatus
 
 __all__ = ["command"]
 
@@ -29,7 +29,7 @@ def command(invocation: Invocation, **given: Any) -> int:
 
     The exit code is 0 when they can, 1 when not; `breakbulk node doctor` says why.
     """
-    from breakbulk.node.status import node_status
+    from breakbulk.node.examining.status import node_status
 
     status = node_status(place_of(invocation, given))
     invocation.show(_document(status), lambda: _text(status))

@@ -40,7 +40,7 @@ def command(invocation: Invocation, *, output: Path | None, **given: Any) -> Non
         return
     place = place_of(invocation, given)
     need_root()
-    from breakbulk.node.stub_image import import_stub
+    from breakbulk.node.installing.stub_image import import_stub
 
     imported = import_stub(place)
     lines = [f"{name} is {'here now' if name in imported else 'here'}" for name in STUB_NAMES]

@@ -33,7 +33,7 @@ def command(
     """
     place = place_of(invocation, given)
     need_root()
-    from breakbulk.node.installation import uninstall
+    from breakbulk.node.installing.installation import uninstall
 
     done = uninstall(
         place,

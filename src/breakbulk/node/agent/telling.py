@@ -1,0 +1,94 @@
+"""Tell a cluster how its pods fare: events for people, conditions for programs, and never more than is read.
+
+Progress is told when it begins and then every fifteen seconds; conditions are sent one at a time for each pod, the
+newest only, and again while the API server does not answer. Whoever tells never waits. Words carry no credentials, as
+errors do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from breakbulk.errors import BreakbulkError
+from breakbulk.node.agent.cluster import Cluster, Condition
+from breakbulk.node.agent.pods import Pod
+from breakbulk.node.agent.wording import sentence
+
+__all__ = ["CONDITION", "TELL_EVERY_S", "Teller"]
+
+CONDITION = "breakbulk.dev/EnvironmentReady"
+TELL_EVERY_S = 15.0
+
+_LOG = logging.getLogger(__name__)
+_TRIES = 6
+_PAUSE_S = 1.0
+_AT_ONCE = 4
+
+
+class Teller:
+    """Tells of the pods of one node. For the thread of the loop alone.
+
+    Args:
+        cluster: Whom.
+
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._unsent: dict[str, tuple[Pod, Condition]] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    def realising(self, pod: Pod, message: str) -> None:
+        """Tell how far it has come."""
+        self._cluster.event(pod, "Normal", "EnvironmentRealising", message)
+        self._set(pod, status=False, reason="EnvironmentRealising", message=message)
+
+    def ready(self, pod: Pod, message: str, *, event: bool) -> None:
+        """Tell that everything is here; as an event where somebody has been told that it was not."""
+        if event:
+            self._cluster.event(pod, "Normal", "EnvironmentReady", message)
+        self._set(pod, status=True, reason="EnvironmentReady", message=message)
+
+    def failed(self, pod: Pod, error: BreakbulkError) -> None:
+        """Tell what is wrong, and what to do about it."""
+        message = f"{error.reference}: {sentence(error)}"
+        self._cluster.event(pod, "Warning", "EnvironmentFailed", message)
+        self._set(pod, status=False, reason="EnvironmentFailed", message=message)
+
+    def gone(self, pod: Pod) -> None:
+        """Send nothing more about a pod."""
+        self._unsent.pop(pod.uid, None)
+
+    async def close(self) -> None:
+        """Send nothing more at all."""
+        tasks = list(self._sending.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _set(self, pod: Pod, *, status: bool, reason: str, message: str) -> None:
+        if not pod.object_uid:
+            return  # nobody knows yet whose it would be
+        self._unsent[pod.uid] = (pod, Condition(type=CONDITION, status=status, reason=reason, message=message))
+        if pod.uid not in self._sending:
+            self._sending[pod.uid] = task = asyncio.get_running_loop().create_task(self._send(pod.uid))
+            task.add_done_callback(lambda _: self._sending.pop(pod.uid, None))
+
+    async def _send(self, uid: str) -> None:
+        failures = 0
+        while uid in self._unsent and failures < _TRIES:
+            pod, condition = self._unsent[uid]
+            try:
+                async with self._places:
+                    await self._cluster.set_pod_condition(pod, condition)
+            except BreakbulkError as error:
+                failures += 1
+                _LOG.info("a condition of %s/%s was not set: %s", pod.namespace, pod.name, error)
+                await asyncio.sleep(_PAUSE_S * 2**failures)
+                continue
+            failures = 0
+            if self._unsent.get(uid) == (pod, condition):
+                del self._unsent[uid]
+        self._unsent.pop(uid, None)

@@ -1,0 +1,33 @@
+"""What is written down of pods outlives its writers, and nothing half of it does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from breakbulk.node.realising.recording import prepare_places, recorded_uids, write_record
+from breakbulk.node.records import PodRecord
+
+
+def dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
+
+
+def test_what_a_killed_writer_has_left_goes_and_what_another_writes_stays(tmp_path: Path) -> None:
+    run, state = str(tmp_path / "run"), str(tmp_path / "state")
+    prepare_places(run, state)
+    write_record(run, state, PodRecord(uid="a", namespace="n", name="p", digests={}))
+    places = [Path(run, "pods"), Path(state, "pods"), Path(state, "plans")]
+    for place in places:
+        (place / f"b.json.{dead_process()}").touch()
+        (place / f"c.json.{os.getpid()}").touch()
+    prepare_places(run, state)
+    assert [sorted(path.name for path in place.iterdir()) for place in places] == [
+        ["a.json", f"c.json.{os.getpid()}"],
+        ["a.json", f"c.json.{os.getpid()}"],
+        [f"c.json.{os.getpid()}"],
+    ]
+    assert recorded_uids(run, state, 0) == ["a"]
