@@ -23,7 +23,7 @@ def loads(text: bytes | str) -> Any:
     start = len(decoded) - len(decoded.lstrip(_BLANKS))
     try:
         value, end = _scan(decoded, start)
-    except (StopIteration, RecursionError) as error:
+    except (StopIteration, RecursionError, SystemError) as error:  # the last of Python 3.11, for want of `json.decoder`
         raise ValueError("no JSON") from error
     if decoded[end:].strip(_BLANKS):
         raise ValueError(f"more than one value, from character {end} on")

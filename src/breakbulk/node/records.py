@@ -48,6 +48,7 @@ class MountPlan:
         working_directory: Where commands start when the pod does not say; empty for `/`.
         groups: Group id of each user id that the environment knows.
         members: Ids of other groups that a user id is a member of; of those that are.
+        user: Who runs commands where the pod does not say, `USER[:GROUP]` by name or number; empty for root.
 
     """
 
@@ -61,6 +62,7 @@ class MountPlan:
         "lowers",
         "members",
         "path",
+        "user",
         "variables",
         "vars",
         "working_directory",
@@ -81,6 +83,7 @@ class MountPlan:
         working_directory: str = "",
         groups: dict[str, int] | None = None,
         members: dict[str, list[int]] | None = None,
+        user: str = "",
     ) -> None:
         self.environment = environment
         self.generation = generation
@@ -94,6 +97,7 @@ class MountPlan:
         self.working_directory = working_directory
         self.groups = groups or {}
         self.members = members or {}
+        self.user = user
 
     def write(self, state: str) -> None:
         """Write it, durably; raise `OSError`, `ValueError` for an environment that cannot name a file."""
@@ -127,10 +131,11 @@ class PodRecord:
         grouped: Containers whose group the pod names itself.
         ephemeral: Ephemeral containers, which keep the image that they name.
         strict: Whether the pod wants no groups that an environment makes its users members of.
+        owned: Containers whose user the pod names itself.
 
     """
 
-    __slots__ = ("digests", "ephemeral", "grouped", "name", "namespace", "strict", "uid")
+    __slots__ = ("digests", "ephemeral", "grouped", "name", "namespace", "owned", "strict", "uid")
 
     def __init__(
         self,
@@ -142,6 +147,7 @@ class PodRecord:
         grouped: list[str] | None = None,
         ephemeral: list[str] | None = None,
         strict: bool = False,
+        owned: list[str] | None = None,
     ) -> None:
         self.uid = uid
         self.namespace = namespace
@@ -150,6 +156,7 @@ class PodRecord:
         self.grouped = grouped or []
         self.ephemeral = ephemeral or []
         self.strict = strict
+        self.owned = owned or []
 
     def write(self, run: str) -> None:
         """Write it; raise `OSError`, `ValueError` for a uid that cannot name a file."""

@@ -43,6 +43,15 @@ def test_a_group_of_the_pod_is_that_of_all_its_containers() -> None:
     assert pod.grouped == ("git", "web", "proxy")
 
 
+def test_a_user_of_the_pod_is_that_of_its_containers() -> None:
+    assert pod_of(POD).owned == ()
+    assert pod_of({**POD, "spec": {**POD["spec"], "securityContext": {"runAsUser": 0}}}).owned == (
+        "git",
+        "web",
+        "proxy",
+    )
+
+
 def test_a_pod_may_want_no_groups_but_its_own() -> None:
     assert not pod_of(POD).strict
     assert pod_of({**POD, "spec": {"securityContext": {"supplementalGroupsPolicy": "Strict"}}}).strict

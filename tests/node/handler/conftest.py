@@ -27,7 +27,7 @@ from breakbulk.node.records import MountPlan, PodRecord
 from breakbulk.settings import Settings
 from breakbulk.store.removal import remove_tree
 
-SOURCE = Path(handler.__file__).parents[2]
+SOURCE = Path(handler.__file__).parents[3]
 DIGEST = "d" * 64
 UID = "6f2f4c0e-7d4f-4a7e-9f7d-0f1f3d1c2b3a"
 MANIFEST = """\

@@ -143,6 +143,47 @@ def test_a_group_that_the_pod_names_is_kept_even_when_it_is_root_s(node):
     assert node.container("id", "-g", user={"uid": 33, "gid": 7}).run().output == "7\n"
 
 
+ROOT = {"uid": 0, "gid": 0, "additionalGids": [0, 2000]}
+WWW = "uid=33(www-data) gid=33(www-data) groups=33(www-data),29(audio),2000\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("www-data", WWW),
+        ("33", WWW),
+        ("www-data:audio", "uid=33(www-data) gid=29(audio) groups=29(audio),2000\n"),
+        ("33:0", "uid=33(www-data) gid=0(root) groups=0(root),29(audio),2000\n"),
+        ("50000", "uid=50000 gid=0(root) groups=0(root),2000\n"),
+        ("50000:50001", "uid=50000 gid=50001 groups=50001,2000\n"),
+        ("root", "uid=0(root) gid=0(root) groups=0(root),2000\n"),
+    ],
+)
+def test_the_user_of_the_environment_runs_what_the_pod_names_no_user_for(node, user, expected):
+    node.plan(user=user, members={"33": [29]})
+    assert node.container("id", user=ROOT).run().output == expected
+
+
+def test_the_user_that_the_pod_names_runs_even_when_it_is_root(node):
+    node.plan(user="www-data")
+    assert node.container("id", "-u", user={"uid": 8, "gid": 8}).run().output == "8\n"
+    node.record(owned=["main"])
+    assert node.container("id", "-u", user=ROOT).run().output == "0\n"
+
+
+def test_the_variables_of_a_user_of_the_environment_are_those_of_that_user(node):
+    node.plan(user="www-data", vars={"CACHE": "$HOME/cache"})
+    assert node.container("sh", "-c", "echo $HOME $CACHE", user=ROOT).run().output == "/var/www /var/www/cache\n"
+
+
+@pytest.mark.parametrize("user", ["nobody-knows", "33:nobody-knows", ":33", "www-data:", "-1", "../../etc"])
+def test_a_user_whom_the_environment_does_not_have(node, user):
+    node.plan(user=user)
+    created = node.container("id", user=ROOT).create()
+    assert created.status == 1
+    assert created.message.startswith("breakbulk: user-unknown: ")
+
+
 def test_users_that_nobody_knows_and_the_temporary_directory(node):
     script = "id -u; id -g; echo $HOME; touch /tmp/mine && stat -c %U /tmp/mine"
     ended = node.container("sh", "-c", script, user={"uid": 50000, "gid": 0}).run()

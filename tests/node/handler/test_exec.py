@@ -49,6 +49,15 @@ def test_a_process_is_that_of_the_same_user_in_the_same_directory(node):
     assert found == "uid=33(www-data) gid=33(www-data) groups=33(www-data),29(audio)\n/srv/work\n"
 
 
+@pytest.mark.parametrize(("user", "group"), [("www-data", "33(www-data)"), ("www-data:29", "29(audio)")])
+def test_a_process_is_that_of_the_user_of_the_environment(node, user, group):
+    node.plan(user=user)
+    container = node.container("sleep", "600", user={"uid": 0, "gid": 0, "additionalGids": [0, 2000]})
+    assert container.create().status == 0
+    container.start()
+    assert container.exec("id").output == f"uid=33(www-data) gid={group} groups={group},2000\n"
+
+
 def test_exec_outside_of_the_environment(node, running):
     container = running(annotations={"flox.dev/skip-containers-exec": "main"})
     assert "FLOX_ENV" not in container.exec("env").output

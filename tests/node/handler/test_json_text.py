@@ -28,12 +28,16 @@ def test_a_value_comes_back_and_is_text_as_json_writes_it(value: Any) -> None:
 @given(st.text(alphabet='{}[]:," \\\n\t0123456789.eE+-abtrufnlsNIy\x00é', max_size=20))
 def test_what_is_no_json_is_refused_as_json_refuses_it(text: str) -> None:
     try:
-        expected = json.loads(text)
+        expected = json.loads(text, parse_constant=no_number)
     except ValueError:
         with pytest.raises(ValueError):  # noqa: PT011 - whichever
             json_text.loads(text)
     else:
         assert json_text.loads(text) == expected
+
+
+def no_number(name: str) -> None:
+    raise ValueError(name)
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}', "", " ", "{} {}", "[" * 100_000])
@@ -71,6 +75,16 @@ try:
 except ValueError:
     print(json_text.dumps(json_text.loads(b' {"a": [1, "x"]} ')))
 """
+REFUSED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from breakbulk.node import json_text
+for text in ("{", "[1,", "[nothing]", '"'):
+    try:
+        json_text.loads(text)
+    except ValueError:
+        print("refused")
+"""
 IMPORTED = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -82,6 +96,10 @@ print(*sorted({"json", "re", "collections", "contextlib", "typing", "pathlib"} &
 
 def test_a_python_without_these_functions() -> None:
     assert run(WITHOUT) == '{"a":[1,"x"]}\n'
+
+
+def test_what_is_no_json_is_refused_where_json_is_not_imported() -> None:
+    assert run(REFUSED) == "refused\nrefused\nrefused\nrefused\n"
 
 
 def test_what_takes_long_is_not_imported_on_the_way_to_a_container() -> None:

@@ -225,7 +225,7 @@ def test_an_installation_that_was_killed_is_finished_by_the_next(place: NodePlac
     running.start()
     code = (
         "import os, signal, sys, msgspec\n"
-        "from breakbulk.node import installation\n"
+        "from breakbulk.node.installing import installation\n"
         "from breakbulk.node.place import NodePlace\n"
         "place = msgspec.json.decode(sys.argv[1], type=NodePlace, dec_hook=lambda kind, text: kind(text))\n"
         "installation.install(place, restart=lambda: os.kill(os.getpid(), signal.SIGKILL))\n"

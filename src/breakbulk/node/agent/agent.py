@@ -204,7 +204,7 @@ class Agent:
             work.invalid = error
         else:
             work.invalid = None
-        if (before.grouped, before.ephemeral) != (pod.grouped, pod.ephemeral):
+        if (before.owned, before.grouped, before.ephemeral) != (pod.owned, pod.grouped, pod.ephemeral):
             self._spawn(self._record(work))
         work.changed()
 
@@ -511,7 +511,8 @@ def _vanished(key: str) -> StoreError:
         "what was realised is not there any more",
         identifier="environment-vanished",
         where=key,
-        hint="`breakbulk store verify` says what the store lacks; nobody but Breakbulk may remove anything from it",
+        hint="`breakbulk store verify` says what the store lacks, of which nobody but Breakbulk may remove anything; "
+        "after an upgrade, start the agent again",
     )
 
 

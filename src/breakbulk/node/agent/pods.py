@@ -32,6 +32,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         annotations: Ours alone.
         priority: The higher, the sooner.
         containers: All that are not ephemeral.
+        owned: Containers whose user the pod names itself.
         grouped: Containers whose group the pod names itself.
         ephemeral: Containers that `kubectl debug` has added.
         strict: Whether its users are members of no groups but those that it names.
@@ -47,6 +48,7 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     annotations: dict[str, str]
     priority: int = 0
     containers: tuple[str, ...] = ()
+    owned: tuple[str, ...] = ()
     grouped: tuple[str, ...] = ()
     ephemeral: tuple[str, ...] = ()
     strict: bool = False
@@ -84,17 +86,19 @@ def pod_of(document: Mapping[str, Any]) -> Pod:
         priority=_number(specification.get("priority")),
         containers=tuple(str(each.get("name")) for each in _containers(specification)),
         ephemeral=tuple(str(each.get("name")) for each in _tables(specification, "ephemeralContainers")),
-        grouped=tuple(_grouped(specification)),
+        owned=tuple(_saying(specification, "runAsUser")),
+        grouped=tuple(_saying(specification, "runAsGroup")),
         strict=_table(specification, "securityContext").get("supplementalGroupsPolicy") == "Strict",
         ending="deletionTimestamp" in metadata,
         ended=phase in {"Succeeded", "Failed"},
     )
 
 
-def _grouped(specification: Mapping[str, Any]) -> Iterable[str]:
-    whole = _table(specification, "securityContext").get("runAsGroup") is not None
+def _saying(specification: Mapping[str, Any], word: str) -> Iterable[str]:
+    """Yield the containers for which a security context, theirs or the pod's, has this."""
+    whole = _table(specification, "securityContext").get(word) is not None
     for container in _containers(specification):
-        if whole or _table(container, "securityContext").get("runAsGroup") is not None:
+        if whole or _table(container, "securityContext").get(word) is not None:
             yield str(container.get("name"))
 
 

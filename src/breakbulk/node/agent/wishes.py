@@ -107,6 +107,7 @@ class Work:
             grouped=list(self.pod.grouped),
             ephemeral=list(self.pod.ephemeral),
             strict=self.pod.strict,
+            owned=list(self.pod.owned),
         )
 
     def want(self, references: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from breakbulk.errors import NotFoundError, UsageError
+from breakbulk.errors import ManifestError, NotFoundError, UsageError
 from breakbulk.images.stub import STUB_NAMES
 from breakbulk.node.annotations import CONTAINER_PREFIX, PREFIXES, PodAnnotations, digest_of, environment_of
 from breakbulk.node.handler import hooking, process
@@ -137,10 +137,12 @@ class _Creation:
 
     def _describe(self, plan: MountPlan) -> None:
         """Write what runs, and the note from which `entering` does the same for `exec`."""
-        wanted = self._configuration["process"]
+        wanted, user = self._configuration["process"], self._user(plan)
+        if user:
+            wanted = process.as_user(wanted, *user)
         given = process.table(wanted.get("env") or ())
         defaults = process.defaults(plan, given, self._home(plan, wanted))
-        groups = {} if self._is_grouped(plan, wanted) else plan.groups
+        groups = {} if self._is_grouped(plan, wanted) or (user and user[1] is not None) else plan.groups
         members = {} if self._is_strict(plan, wanted) else plan.members
         made = process.of_user(process.in_directory(wanted, plan.working_directory), groups, members)
         made["env"] = process.environ(defaults, given)
@@ -150,6 +152,7 @@ class _Creation:
                 "inside": self._wishes.exec_inside(self._container),
                 "variables": defaults,
                 "directory": plan.working_directory,
+                "user": user,
                 "groups": groups,
                 "members": members,
                 "hook": bool(plan.hook),
@@ -175,6 +178,25 @@ class _Creation:
         from breakbulk.node.handler.looking import home_of
 
         return home_of(self._bundle.root(self._configuration), (wanted.get("user") or {}).get("uid", 0))
+
+    def _user(self, plan: MountPlan) -> tuple[int, int | None] | None:
+        """Return user and group of the environment, where it has a user and the pod names none."""
+        if not plan.user or (self._configuration["process"].get("user") or {}).get("uid", 0) != 0:
+            return None
+        record = self._needed_record()
+        if record is not None and self._container in record.owned:
+            return None
+        from breakbulk.node.handler.looking import user_of
+
+        found = user_of(self._bundle.root(self._configuration), plan.user)
+        if found is None:
+            raise ManifestError(
+                f"the environment has no user {plan.user[:100]!r} to run as",
+                identifier="user-unknown",
+                where=f"{plan.environment}:{plan.generation}",
+                hint="correct `containerize.config.user` in the manifest and push again, or set `runAsUser` in the pod",
+            )
+        return found
 
     def _is_grouped(self, plan: MountPlan, wanted: Mapping[str, Any]) -> bool:
         """Say whether the pod names the group itself: no one else can tell 0 that is meant from 0 that is not."""

@@ -39,6 +39,8 @@ def enter(place: str, path: str) -> None:
 
 def _inside(wanted: Mapping[str, Any], note: Mapping[str, Any], bundle: Bundle) -> dict[str, Any]:
     given = process.table(wanted.get("env") or ())
+    if user := note.get("user"):  # not there for a container that an older handler made
+        wanted = process.as_user(wanted, *user)
     made = process.of_user(process.in_directory(wanted, note["directory"]), note["groups"], note["members"])
     made["env"] = process.environ(note["variables"], given, _exported(bundle) if note["hook"] else {})
     return made

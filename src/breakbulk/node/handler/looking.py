@@ -11,7 +11,7 @@ import stat
 
 from breakbulk.store import linux
 
-__all__ = ["find_program", "home_of"]
+__all__ = ["find_program", "home_of", "user_of"]
 
 _PASSWD_MAX = 1 << 20
 
@@ -31,6 +31,23 @@ def home_of(root: str, user: int) -> str:
         if len(fields) == 7 and fields[2] == str(user):
             return fields[5] or "/"
     return "/"
+
+
+def user_of(root: str, text: str) -> tuple[int, int | None] | None:
+    """Return the ids that `USER[:GROUP]` means, as in the configuration of an image; None for a name nobody has."""
+    name, separator, of = text.partition(":")
+    user, group = _id(root, "etc/passwd", name), _id(root, "etc/group", of) if separator else None
+    return None if user is None or (separator and group is None) else (user, group)
+
+
+def _id(root: str, path: str, name: str) -> int | None:
+    if name.isdecimal():
+        return int(name)
+    for line in _text(root, path).splitlines():
+        fields = line.split(":")
+        if name and len(fields) > 2 and fields[0] == name and fields[2].isdecimal():
+            return int(fields[2])
+    return None
 
 
 def _is_program(root: str, path: str) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from breakbulk.node.records import MountPlan
 
-__all__ = ["arguments", "defaults", "environ", "in_directory", "of_user", "table"]
+__all__ = ["arguments", "as_user", "defaults", "environ", "in_directory", "of_user", "table"]
 
 _CONTAINERD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TO_EXPAND = ("$", "\\", "`")
@@ -80,6 +80,17 @@ def arguments(plan: MountPlan, given: Sequence[str]) -> list[str]:
 def in_directory(process: Mapping[str, Any], directory: str) -> dict[str, Any]:
     """Return the process with the environment's working directory, where the pod has none."""
     return {**process, "cwd": directory} if directory and process.get("cwd", "/") == "/" else dict(process)
+
+
+def as_user(process: Mapping[str, Any], user: int, group: int | None) -> dict[str, Any]:
+    """Return the process as one of the environment's user; of a group, unless that is None and left to `of_user`.
+
+    containerd has put root there, group 0 and that as first of the additional groups, as the pod says nothing.
+    """
+    changed = {**(process.get("user") or {}), "uid": user}
+    if group is not None:
+        changed |= {"gid": group, "additionalGids": [group, *(changed.get("additionalGids") or ())[1:]]}
+    return {**process, "user": changed}
 
 
 def of_user(

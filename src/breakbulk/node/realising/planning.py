@@ -46,6 +46,7 @@ def plan_of(change: Change, manifest: Manifest, lowers: Sequence[Path]) -> Mount
         working_directory=config.working_dir or "",
         groups=groups_of(lowers),
         members=members_of(lowers),
+        user=config.user or "",
     )
 
 
