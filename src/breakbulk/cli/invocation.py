@@ -104,9 +104,9 @@ class Invocation:
         return open_hub(self.settings)
 
     def show(self, document: Any, text: Text) -> None:
-        """Print what the user asked to see: the document with `--json`, else the text."""
+        """Print what the user asked to see: the document with `--json`, else the text; both may be functions."""
         if self.json:
-            self.print_json(document)
+            self.print_json(document() if callable(document) else document)
         elif shown := text() if callable(text) else text:
             _write(shown)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from breakbulk.cli.declaration import declare
 from breakbulk.cli.invocation import Invocation
@@ -39,12 +40,10 @@ def command(invocation: Invocation, words: tuple[str, ...]) -> None:
 
     hub = invocation.hub
     found = search(index.read(hub.objects), words)
-    document = {"hub": hub.url, "environments": [_document(summary) for summary in found]}
-    invocation.show(document, lambda: _text(found, words, hub.url, invocation.style))
-
-
-def _document(summary: Summary) -> dict[str, Any]:
-    return {name: getattr(summary, name) for name in summary.__struct_fields__}
+    invocation.show(
+        lambda: {"hub": hub.url, "environments": list(map(structs.asdict, found))},
+        lambda: _text(found, words, hub.url, invocation.style),
+    )
 
 
 def _text(found: Sequence[Summary], words: Sequence[str], hub: str, look: Style) -> str:
