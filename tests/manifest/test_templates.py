@@ -19,7 +19,9 @@ def test_a_new_manifest_says_what_it_was_asked_and_nothing_else() -> None:
 def test_the_examples_in_its_comments_are_valid() -> None:
     text = new_manifest("bookworm", ["x86_64-linux"])
     uncommented = "\n".join(
-        line.removeprefix("# ").partition("     a")[0].partition("     the")[0] if " = " in line else line
+        line.removeprefix("# ").partition("     a")[0].partition("     the")[0]
+        if " = " in line or "# [" in line
+        else line
         for line in text.splitlines()
     )
     manifest = parse_manifest(uncommented, "m")
@@ -32,3 +34,8 @@ def test_the_first_install_lands_below_the_explanation() -> None:
     at = lines.index('rich.pypi = "rich"')
     assert lines[at - 1].startswith("# app.path")
     assert lines[at + 1] == ""
+
+
+def test_tables_can_be_added_below() -> None:
+    text = new_manifest("bookworm", ["x86_64-linux"]) + '\n[vars]\nA = "1"\n[hook]\non-activate = "true"\n[services]\n'
+    assert parse_manifest(text, "m").vars == {"A": "1"}

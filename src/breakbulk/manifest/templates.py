@@ -15,18 +15,18 @@ _TEMPLATE = """\
 # git.deb = "git"               a Debian package
 # app.path = "."                the source in a directory
 
-[vars]
-# DATA_DIRECTORY = "$HOME/data"
-
-[hook]
-# on-activate = "mkdir -p $DATA_DIRECTORY"
-
-[services]
-# redis = {{ command = "redis-server", ready.port = 6379 }}
-
 [options]
-systems = {systems}
-suite = {suite}
+{options}
+
+# Tables that are not there yet can be written below, or made of these by taking the marks away:
+# [vars]
+# DATA_DIRECTORY = "$HOME/data"
+#
+# [hook]
+# on-activate = "mkdir -p $DATA_DIRECTORY"
+#
+# [services]
+# redis = {{ command = "redis-server", ready.port = 6379 }}
 """
 
 
@@ -42,6 +42,6 @@ def new_manifest(
         snapshot: RFC 3339 date as of which everything resolves; by default whatever is newest.
 
     """
-    text = _TEMPLATE.format(systems=json.dumps(list(systems)), suite=json.dumps(suite))
-    more = {"python": python, "snapshot": snapshot}
-    return text + "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items() if value is not None)
+    options = {"systems": list(systems), "suite": suite, "python": python, "snapshot": snapshot}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in options.items() if value is not None]
+    return _TEMPLATE.format(options="\n".join(lines))
