@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from breakbulk.cluster.blueprint import Blueprint, Component, Probe
+from breakbulk.kubernetes.objects import AGENT
 from breakbulk.node.installing.installation import Program, install
 from breakbulk.node.installing.restarting import is_older_than, restart_containerd
 from breakbulk.node.installing.units import agent_arguments
@@ -62,7 +63,7 @@ def agent(plan: Blueprint, number: int) -> Component:
     place, program = node_place(plan, number), Program.running()
     metrics = f"{plan.addresses.gateway}:{_METRICS_PORT + number - 1}"
     return Component(
-        "breakbulk-agent",
+        AGENT,
         place.name,
         (
             *(program.python, "-m", "breakbulk", "node", "agent"),

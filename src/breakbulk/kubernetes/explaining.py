@@ -15,12 +15,12 @@ from typing import Any
 from breakbulk.kubernetes import causes
 from breakbulk.kubernetes.containers import container_cause, failed_probe, states
 from breakbulk.kubernetes.explanation import Cause, Explanation, Facts, Object, Step, StepName
+from breakbulk.kubernetes.objects import READY_LABEL
 
 __all__ = ["explain", "newest_first"]
 
 _ENVIRONMENT_CONDITION = "breakbulk.dev/EnvironmentReady"
 _NODE_CONDITION = "BreakbulkReady"
-_READY_LABEL = "breakbulk.dev/ready"
 _RETRIED = frozenset({"environment-not-ready", "agent-busy"})
 """What a handler says while everything is on its way: kubelet asks again."""
 _REJECTED_BY_KUBELET = {
@@ -178,12 +178,12 @@ def _of_labels(pod: _Pod, cause: Cause) -> Cause:
     missing = [f"{key}={value}" for key, value in selector.items() if all(of.get(key) != value for of in labels)]
     if not missing or not labels:
         return cause
-    if f"{_READY_LABEL}=true" not in missing:
+    if f"{READY_LABEL}=true" not in missing:
         what, fix = f"no node has the label {', '.join(missing)}", f"kubectl label node NODE {' '.join(missing)}"
         return Cause(identifier="no-node-matches", what=what, why=cause.why, fix=fix)
     return Cause(
         identifier="node-not-prepared",
-        what=f"no node is prepared for environments: none has the label {_READY_LABEL}=true",
+        what=f"no node is prepared for environments: none has the label {READY_LABEL}=true",
         why=cause.why,
         fix="`breakbulk node install` on a node: its agent sets the label once it is ready; "
         "`breakbulk node doctor` there says what is missing",

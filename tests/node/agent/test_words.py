@@ -65,7 +65,6 @@ def test_an_estimate_is_made_of_the_pace_so_far() -> None:
 
 def test_labels_are_valid_and_say_what_every_processor_has() -> None:
     found = labels("1.2.3", "x86_64-v3", CPUINFO)
-    assert found["breakbulk.dev/ready"] == "true"
     assert found["breakbulk.dev/cpu-avx2"] == "true"
     assert "breakbulk.dev/cpu-avx512-vnni" not in found
     assert all("_" not in name for name in found)

@@ -13,6 +13,7 @@ from breakbulk.kubernetes import status
 from breakbulk.kubernetes.connection import Connection
 from breakbulk.kubernetes.events import Emitter
 from breakbulk.kubernetes.kinds import NODE, POD, ObjectReference
+from breakbulk.kubernetes.objects import AGENT
 from breakbulk.kubernetes.reflector import Reflector
 from breakbulk.node.agent.cluster import Condition, PodEvent, Weight
 from breakbulk.node.agent.pods import Pod, pod_of
@@ -20,7 +21,6 @@ from breakbulk.node.agent.pods import Pod, pod_of
 __all__ = ["KubernetesSide"]
 
 _LOG = logging.getLogger(__name__)
-_COMPONENT = "breakbulk-agent"
 _FLUSH_S = 1.0
 
 
@@ -36,7 +36,7 @@ class KubernetesSide:
     def __init__(self, connection: Connection, node: str) -> None:
         self._connection = connection
         self._node = node
-        self._emitter = Emitter(connection, component=_COMPONENT, host=node, troubled=_log)
+        self._emitter = Emitter(connection, component=AGENT, host=node, troubled=_log)
         self._reflector = Reflector(connection, POD, pod_of, fields=f"spec.nodeName={node}", troubled=_log)
 
     async def run(self) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from breakbulk.node.realising.pinning import Target
 
-__all__ = ["READY_LABEL", "labels", "listed"]
+__all__ = ["labels", "listed"]
 
-READY_LABEL = "breakbulk.dev/ready"
 _VERSION = "breakbulk.dev/version"
 _LEVEL = "breakbulk.dev/cpu"
 _FEATURE = "breakbulk.dev/cpu-"
@@ -40,7 +39,6 @@ def labels(version: str, level: str, cpuinfo: str | None = None) -> dict[str, st
     text = _CPUINFO.read_text(encoding="utf-8", errors="replace") if cpuinfo is None else cpuinfo
     found = sorted(_flags(text) & _TELLING)
     return {
-        READY_LABEL: "true",
         _VERSION: version,
         _LEVEL: level if platform.machine() == "x86_64" else platform.machine(),
         **{f"{_FEATURE}{name.replace('_', '-')}": "true" for name in found},
