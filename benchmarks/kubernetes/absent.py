@@ -21,13 +21,13 @@ def measure(bench: Bench, rounds: int = 5) -> dict[str, Any]:
     def ours() -> float:
         template = bench.ours
         bench.node.empty()
-        bench.node.settle()
+        bench.node.forget_removals()  # of the image
         return bench.pods.seconds([pod(template)])
 
     def theirs() -> float:
         template = bench.theirs
         bench.node.crictl("rmi", bench.image)
-        bench.node.settle()
+        bench.node.forget_removals()
         return bench.pods.seconds([pod(template)])
 
     bench.pods.seconds([pod(bench.theirs)])  # so that there is an image to be removed

@@ -42,11 +42,11 @@ def measure(bench: Bench, rounds: int = 5) -> dict[str, Any]:
 
 def _empty_node(bench: Bench, template: dict[str, Any]) -> float:
     bench.node.empty()
-    bench.node.settle()
+    bench.node.forget_removals()
     return bench.pods.seconds(pod(template) for _ in range(PODS))
 
 
 def _without_image(bench: Bench, template: dict[str, Any]) -> float:
     bench.node.crictl("rmi", bench.image)
-    bench.node.settle()
+    bench.node.forget_removals()
     return bench.pods.seconds(pod(template) for _ in range(PODS))
