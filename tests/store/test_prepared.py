@@ -372,7 +372,7 @@ def test_truncated_anywhere_it_is_refused(tmp_path):
     layout, package = simple_store(tmp_path, {"a": os.urandom(1000), "b/c": b"text" * 100})
     prepared = prepare(layout, package, tmp_path / "object")
     whole = (tmp_path / "object").read_bytes()
-    for length in [*range(0, len(whole), 37), len(whole) - 1]:
+    for length in {*range(0, len(whole), 37), len(whole) - 1}:
         (tmp_path / "cut").write_bytes(whole[:length])
         into = tmp_path / f"tree-{length}"
         into.mkdir()
