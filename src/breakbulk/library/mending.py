@@ -49,7 +49,7 @@ def mend(damaged: Iterable[Checked], settings: Settings, reporter: Reporter = SI
 
 def _mend(name: str, layout: Layout, roots: list[Root], settings: Settings, reporter: Reporter) -> str | None:
     seen = mounted()
-    if name in seen.names or seen.unknown:
+    if seen.has(name) or seen.unknown:
         return "something runs from it: end that first"
     failures = []
     for environment in _having(name, roots, settings, reporter):

@@ -133,7 +133,7 @@ def why_kept(layout: Layout, word: str, look: Callable[[], Mounted] = mounted) -
                 reasons[name].append(f"{root.kind} {root.name}" + (" cannot be read" if root.fault else ""))
     seen = look()
     for name in names:
-        reasons[name] += ["it is mounted"] if name in seen.names else []
+        reasons[name] += ["it is mounted"] if seen.has(name) else []
         reasons[name] += ["something is mounted that does not tell its packages"] if seen.unknown else []
     return reasons
 
@@ -169,7 +169,7 @@ class _Garbage:
             len(system.packages) >= BUNDLE_OVER for lock in locks for system in lock.systems.values()
         )
         self.in_use = tuple(
-            sorted(name for name in os.listdir(layout.packages) if not self._needs(name) and name in seen.names)
+            sorted(name for name in os.listdir(layout.packages) if not self._needs(name) and seen.has(name))
         )
 
     def _needs(self, name: str) -> bool:
@@ -194,14 +194,14 @@ class _Garbage:
 
     def _trees(self) -> Iterator[tuple[Removed, Path]]:
         for name in os.listdir(self._layout.packages):
-            if not self._needs(name) and name not in self._seen.names:
+            if not self._needs(name) and not self._seen.has(name):
                 yield _tree(self._layout, name), self._layout.packages / name
 
     def _bundles(self) -> Iterator[tuple[Removed, Path]]:
         if self._has_bundles:
             return  # which parts a bundle has cannot be told from it; it holds links, no content of its own
         for path in self._layout.bundles.iterdir():
-            if path.name not in self._seen.names:
+            if not self._seen.has(path.name):
                 yield Removed(name=f"bundle {path.name}", directory=path.name, size=0, used=_changed(path)), path
 
     def _old_archives(self) -> Iterator[tuple[Removed, Path]]:
@@ -307,7 +307,7 @@ def _remove(
 ) -> Collected:
     """Remove what is out of sight; bring back what somebody has mounted just before it was."""
     task = reporter.begin("removing", total=len(hidden))
-    back = [each for each in hidden if seen.unknown or each.path.name in seen.names]
+    back = [each for each in hidden if seen.unknown or seen.has(each.path.name)]
     for each in back:
         each.now.rename(each.path)
     for each in hidden:

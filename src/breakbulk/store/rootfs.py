@@ -4,9 +4,11 @@ Guarantees: directories earlier in the list win; the packages themselves are nev
 mount. The caller has entered a mount namespace of its own (`namespaces`), so a dead process leaves none either.
 
 Two ways lead to the same mount. `layers`: the new mount API with one `lowerdir+` per directory, Linux 6.8. `options`:
-`mount(2)`, whose options must fit in one page of 4096 bytes; short names come from a directory of numbered symbolic
-links on a tmpfs that is never attached anywhere. Overlayfs takes at most 500 lower layers; `bundle` keeps lists short
-enough. Source: the kernel's Documentation/filesystems/overlayfs.rst.
+`mount(2)`, whose options must fit in one page of 4096 bytes. In both, layers have short names, of links on a tmpfs that
+is never attached anywhere: numbers where space is short, else the beginning of the tree's own name, by which a mount
+still tells what it uses (`mounted`). Whoever looks at one mount reads the layers of all: of fifty pods with two hundred
+packages, whole paths were 1.6 MB, and 45 ms for each look of runc, containerd and kubelet. Overlayfs takes at most 500
+lower layers; `bundle` keeps lists short enough. Source: the kernel's Documentation/filesystems/overlayfs.rst.
 """
 
 from __future__ import annotations
@@ -26,11 +28,18 @@ if TYPE_CHECKING:
     Method = Literal["layers", "options"]
     AnyPath = str | os.PathLike[str]
 
-__all__ = ["LAYERS_MAX", "mount_overlay"]
+__all__ = ["ALIAS", "ALIAS_DIGITS", "LAYERS_MAX", "mount_overlay"]
 
 LAYERS_MAX = 500
 """Lower layers of one overlay: OVL_MAX_STACK in fs/overlayfs/params.h."""
 
+ALIAS = "tree-"
+"""Begins the name of a layer that is a tree of a store; the first digits of the tree's own name follow."""
+
+ALIAS_DIGITS = 12
+
+_TREES = ("packages", "bundles")
+_HEX = frozenset("0123456789abcdef")
 _LAYERS_SINCE = (6, 8)
 _PAGE = 4096
 
@@ -83,19 +92,24 @@ def _mount_by_layers(
     lowers: Sequence[AnyPath], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]
 ) -> None:
     with Descriptors() as held:
+        before, links = held.keep(_here()), _links(held)
+        names = [_alias(lower, links) or _short_path(lower, held) for lower in lowers]
         context = held.keep(linux.fsopen("overlay"))
+        os.fchdir(links)
         try:
             linux.fsconfig_string(context, "source", "overlay")  # what df(1) shows
             for flag in flags:
                 linux.fsconfig_flag(context, flag)
-            for lower in lowers:
-                linux.fsconfig_string(context, "lowerdir+", _short_path(lower, held))
+            for name in names:
+                linux.fsconfig_string(context, "lowerdir+", name)
             for key, value in options.items():
                 linux.fsconfig_string(context, key, _short_path(value, held) if key.endswith("dir") else value)
             linux.fsconfig_create(context)
         except OSError as error:
             reason = linux.messages(context)
             raise OSError(error.errno, reason or error.strerror, error.filename) from error
+        finally:
+            os.fchdir(before)
         attributes = 0 if "upperdir" in options else linux.MOUNT_ATTR_RDONLY
         linux.move_mount(held.keep(linux.fsmount(context, attributes)), target)
 
@@ -104,8 +118,10 @@ def _mount_by_options(
     lowers: Sequence[AnyPath], target: AnyPath, options: dict[str, str], flags: tuple[str, ...]
 ) -> None:
     with Descriptors() as held:
-        before = held.keep(os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-        os.fchdir(_numbered_links(lowers, held))
+        before, links = held.keep(_here()), _links(held)
+        for number, lower in enumerate(lowers):
+            os.symlink(lower, str(number), dir_fd=links)
+        os.fchdir(links)
         try:
             _mount_with_names(range(len(lowers)), target, options, flags)
         finally:
@@ -120,14 +136,28 @@ def _mount_with_names(names: Iterable[int], target: AnyPath, options: dict[str, 
     linux.mount("overlay", target, "overlay", 0 if "upperdir" in options else linux.MS_RDONLY, text)
 
 
-def _numbered_links(directories: Sequence[AnyPath], held: Descriptors) -> int:
-    """Return a directory of links `0`, `1`, ... to `directories`, on a tmpfs that only this process sees."""
+def _here() -> int:
+    return os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _links(held: Descriptors) -> int:
+    """Return a directory for links, on a tmpfs that only this process sees."""
     context = held.keep(linux.fsopen("tmpfs"))
     linux.fsconfig_create(context)
-    links = held.keep(linux.fsmount(context))
-    for number, directory in enumerate(directories):
-        os.symlink(directory, str(number), dir_fd=links)
-    return links
+    return held.keep(linux.fsmount(context))
+
+
+def _alias(path: AnyPath, links: int) -> str | None:
+    """Make a link with a short name to a tree of a store, and return it; None for what is no such tree."""
+    directory, name = os.path.split(os.fspath(path))
+    digits = name[:ALIAS_DIGITS]
+    if directory.rpartition("/")[2] not in _TREES or len(digits) < ALIAS_DIGITS or not _HEX.issuperset(digits):
+        return None
+    try:
+        os.symlink(path, f"{ALIAS}{digits}", dir_fd=links)
+    except FileExistsError:  # two that begin alike
+        return None
+    return f"{ALIAS}{digits}"
 
 
 def _short_path(path: AnyPath, held: Descriptors) -> str:

@@ -32,7 +32,8 @@ def trees_in_use(place: NodePlace) -> list[str]:
         present = {name for kind in ("packages", "bundles") for name in _listed(place, kind)}
     except OSError:
         return []
-    return sorted(present & mounted().names)
+    seen = mounted()
+    return sorted(name for name in present if seen.has(name))
 
 
 def _listed(place: NodePlace, kind: str) -> list[str]:
