@@ -188,7 +188,7 @@ def test_the_store_tells_what_it_holds(project: Project) -> None:
 def test_services_are_started_watched_and_stopped(project: Project) -> None:
     manifest = project.directory / "breakbulk.toml"
     before = manifest.read_text()
-    manifest.write_text(before.partition("[services]")[0] + SERVICES + before[before.index("[options]") :])
+    manifest.write_text(before + SERVICES)
     try:
         assert project.document("services", "status")["services"][0]["state"] == "stopped"
         [started] = project.document("services", "start")["services"]
