@@ -1,6 +1,7 @@
 """The client against a real API server: what it writes is taken, and what its account may not do is refused."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -112,6 +113,16 @@ def test_the_agent_writes_of_its_own_node_and_pods_only(stocked: ControlPlane) -
         assert await set_node_metadata(connection, "n1", labels={"breakbulk.dev/ready": "true"})
         condition = Condition(type="BreakbulkReady", status=True, reason="Ready")
         assert await set_node_condition(connection, "n1", condition)
+        numbers = itertools.count()
+
+        async def is_refused() -> bool:
+            try:
+                await set_node_metadata(connection, "n2", labels={"breakbulk.dev/ready": f"try-{next(numbers)}"})
+            except RefusedError:
+                return True
+            return False
+
+        await until(is_refused)  # a policy holds some moments after it was written
         for refused in (
             set_pod_condition(connection, two, ready),
             set_node_metadata(connection, "n2", labels={"breakbulk.dev/ready": "true"}),
@@ -153,7 +164,8 @@ def test_events_are_counted_on_by_the_next_agent(stocked: ControlPlane) -> None:
     access = agent_of(stocked, "n1")
     run(stocked, lambda connection: say(connection, 3, "first"), access)
     run(stocked, lambda connection: say(connection, 2, "second"), access)
-    [event] = json.loads(stocked.kubectl("get", "events", "-o", "json"))["items"]
+    ours = stocked.kubectl("get", "events", "-o", "json", "--field-selector=reason=EnvironmentFailed")
+    [event] = json.loads(ours)["items"]
     assert event["count"] == 5
     assert "second 1" in stocked.kubectl("describe", "pod", "one")
 
