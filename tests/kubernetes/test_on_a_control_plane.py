@@ -20,7 +20,7 @@ from breakbulk.kubernetes.kinds import EVENT, NODE, POD, ObjectReference, refere
 from breakbulk.kubernetes.objects import AGENT, NAMESPACE, agent_account, agent_policy, namespace, runtime_classes
 from breakbulk.kubernetes.outbox import Outbox
 from breakbulk.kubernetes.reflector import Reflector
-from breakbulk.kubernetes.status import Condition, set_node_condition, set_node_metadata, set_pod_condition
+from breakbulk.kubernetes.status import Condition, forget_node, set_node_condition, set_node_metadata, set_pod_condition
 
 pytestmark = pytest.mark.cluster
 DEADLINE_S = 30.0
@@ -136,6 +136,24 @@ def test_the_agent_writes_of_its_own_node_and_pods_only(stocked: ControlPlane) -
     run(stocked, act, agent_of(stocked, "n1"))
     found = json.loads(stocked.kubectl("get", "pod", "one", "-o", "json"))
     assert ready.type in {each["type"] for each in found["status"]["conditions"]}
+
+
+def test_a_node_forgets_what_was_said_of_it_and_nothing_else(stocked: ControlPlane) -> None:
+    condition = Condition(type="BreakbulkReady", status=True, reason="Ready")
+    ours = {"breakbulk.dev/ready": "true"}
+
+    async def act(connection: Connection) -> None:
+        await set_node_metadata(connection, "n1", labels={**ours, "zone": "a"}, annotations=ours)
+        await set_node_condition(connection, "n1", condition)
+        await set_node_condition(connection, "n1", Condition(type="DiskPressure", status=False, reason="Room"))
+        await forget_node(connection, "n1", prefix="breakbulk.dev/", condition=condition.type)
+
+    run(stocked, act)
+    found = json.loads(stocked.kubectl("get", "node", "n1", "-o", "json"))
+    said = {**found["metadata"]["labels"], **found["metadata"].get("annotations", {})}
+    assert not [name for name in said if name.startswith("breakbulk.dev/")]
+    assert found["metadata"]["labels"]["zone"] == "a"
+    assert [each["type"] for each in found["status"]["conditions"]] == ["DiskPressure"]
 
 
 def test_a_pod_of_the_same_name_is_another_pod(stocked: ControlPlane) -> None:

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from breakbulk.kubernetes.status import Condition, condition_patch, metadata_patch
+from breakbulk.kubernetes.status import Condition, condition_patch, forgetting_patches, metadata_patch
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 READY = Condition(type="breakbulk.dev/EnvironmentReady", status=True, reason="EnvironmentReady", message="here")
@@ -51,3 +51,15 @@ def test_only_what_differs_is_written_and_none_removes() -> None:
     assert metadata_patch(node, {"a": "1", "b": None, "c": "3"}, {"d": "4"}) == {
         "metadata": {"uid": "u", "labels": {"b": None, "c": "3"}, "annotations": {"d": "4"}}
     }
+
+
+def test_what_others_say_of_a_node_is_not_forgotten() -> None:
+    node = {
+        "metadata": {"uid": "u", "labels": {"ours/a": "1", "b": "2"}, "annotations": {"ours/c": "3", "d": "4"}},
+        "status": {"conditions": [{"type": "Ready"}, {"type": "Ours"}]},
+    }
+    assert forgetting_patches(node, "ours/", "Ours") == (
+        {"metadata": {"uid": "u", "labels": {"ours/a": None}, "annotations": {"ours/c": None}}},
+        {"metadata": {"uid": "u"}, "status": {"conditions": [{"$patch": "delete", "type": "Ours"}]}},
+    )
+    assert forgetting_patches(node, "theirs/", "Theirs") == (None, None)

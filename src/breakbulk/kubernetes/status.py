@@ -20,6 +20,8 @@ from breakbulk.kubernetes.kinds import NODE, POD, ObjectReference
 __all__ = [
     "Condition",
     "condition_patch",
+    "forget_node",
+    "forgetting_patches",
     "metadata_patch",
     "set_node_condition",
     "set_node_metadata",
@@ -82,6 +84,19 @@ async def set_node_metadata(
     return True
 
 
+async def forget_node(connection: Connection, node: str, *, prefix: str, condition: str) -> None:
+    """Remove what was said of a node: labels and annotations of a prefix, one condition. Raises `ClusterError`."""
+    path = NODE.path(name=node)
+    found = await connection.find(path)
+    if found is None:
+        return
+    metadata, status = forgetting_patches(found, prefix, condition)
+    if metadata:
+        await connection.request("PATCH", path, body=metadata, media_type=MERGE)
+    if status:
+        await connection.request("PATCH", f"{path}/status", body=status, media_type=STRATEGIC_MERGE)
+
+
 def condition_patch(found: Mapping[str, Any], condition: Condition, now: datetime) -> dict[str, Any] | None:
     """Return the strategic merge patch of `status` that sets a condition; None when it is already so. Pure."""
     known = found.get("status", {}).get("conditions") or ()
@@ -113,6 +128,22 @@ def metadata_patch(
         if different := {key: value for key, value in wanted.items() if known.get(key) != value}:
             changed[name] = different
     return {"metadata": {"uid": found["metadata"]["uid"], **changed}} if changed else None
+
+
+def forgetting_patches(
+    found: Mapping[str, Any], prefix: str, condition: str
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return a merge patch and a strategic merge patch of `status`; None where there is nothing to remove. Pure."""
+    ours = {
+        field: {key: None for key in found["metadata"].get(field) or {} if key.startswith(prefix)}
+        for field in ("labels", "annotations")
+    }
+    metadata = metadata_patch(found, ours["labels"], ours["annotations"])
+    known = found.get("status", {}).get("conditions") or ()
+    if all(each["type"] != condition for each in known):
+        return metadata, None
+    removed = {"$patch": "delete", "type": condition}
+    return metadata, {"metadata": {"uid": found["metadata"]["uid"]}, "status": {"conditions": [removed]}}
 
 
 async def _patched(connection: Connection, path: str, found: Mapping[str, Any], condition: Condition) -> bool:

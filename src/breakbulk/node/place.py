@@ -69,6 +69,11 @@ class NodePlace(msgspec.Struct, frozen=True, kw_only=True):
             containerd_socket=found.containerd_socket,
         )
 
+    @property
+    def leaving(self) -> Path:
+        """The file by which an agent that is told to end knows that none comes after it."""
+        return self.run / "leaving"
+
 
 def machine_name() -> str:
     """Return the name that kubelet gives the node of this machine unless it is told another one."""

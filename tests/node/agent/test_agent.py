@@ -76,6 +76,18 @@ def test_a_pod_has_its_environment_before_anybody_asks(machine, node) -> None:
     assert not Path(socket_path(str(it.place.run))).exists()
 
 
+def test_the_last_agent_of_a_node_takes_back_what_was_said_of_it(machine, node) -> None:
+    it = node()
+    for leaving in (True, False):
+        with it.agent():
+            until(lambda: it.told(node="AgentReady"))
+            if leaving:
+                it.place.leaving.touch()
+        assert it.told(forgotten="BreakbulkReady")
+    assert len(it.told(forgotten="BreakbulkReady")) == 1  # an agent that came all the same stays
+    assert it.told(node="AgentStopped")
+
+
 def test_whoever_asks_before_the_cluster_has_told_is_answered(machine, node) -> None:
     pushed(machine)
     it = node()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakbulk.node import handler
+from breakbulk.node.records import ready_path
 
 RECORDER = """\
 #!/bin/sh
@@ -100,3 +101,31 @@ def test_any_path_is_a_literal(python, runc, source, state):
     compile(program, "runtime", "exec")
     assert words[words.index("-c") - 2] == python
     assert words[-2:] == [runc, "$@"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "uid", "called"),
+    [
+        ("sandbox", "6f2f-a", True),
+        ("sandbox", "other", False),
+        ("sandbox", "../ready/6f2f-a", False),
+        ("sandbox", "", False),
+        ("container", "6f2f-a", False),
+    ],
+)
+def test_only_the_sandbox_of_a_pod_that_is_ready_goes_past_python(tmp_path, recorder, kind, uid, called):
+    run, bundle = tmp_path / "it's run", tmp_path / "a bundle"
+    bundle.mkdir()
+    ready = Path(ready_path(str(run), "6f2f-a"))
+    ready.parent.mkdir(parents=True)
+    ready.touch()
+    cri = {"container-type": kind, "sandbox-uid": uid, "sandbox-name": '"io.kubernetes.cri.container-type":"sandbox"'}
+    annotations = {f"io.kubernetes.cri.{key}": value for key, value in cri.items()}
+    (bundle / "config.json").write_text(json.dumps({"annotations": annotations}, separators=(",", ":")))
+    script = tmp_path / "runtime"
+    script.write_text(handler.script("/nowhere/python", "/nowhere", runc=str(recorder), **{**PATHS, "run": str(run)}))
+    script.chmod(0o755)
+    words = ["--root", "/r", "create", "--bundle", str(bundle), "c1"]
+    assert subprocess.run([script, *words], check=False, capture_output=True).returncode == (7 if called else 127)
+    if called:
+        assert Path(f"{recorder}.arguments").read_bytes() == b"".join(os.fsencode(word) + b"\0" for word in words)

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from breakbulk.node.realising.recording import prepare_places, recorded_uids, write_record
-from breakbulk.node.records import PodRecord
+from breakbulk.node.realising.recording import forget_record, prepare_places, recorded_uids, write_record
+from breakbulk.node.records import PodRecord, ready_path
 
 
 def dead_process() -> int:
@@ -19,7 +19,7 @@ def dead_process() -> int:
 def test_what_a_killed_writer_has_left_goes_and_what_another_writes_stays(tmp_path: Path) -> None:
     run, state = str(tmp_path / "run"), str(tmp_path / "state")
     prepare_places(run, state)
-    write_record(run, state, PodRecord(uid="a", namespace="n", name="p", digests={}))
+    write_record(run, state, PodRecord(uid="a", namespace="n", name="p", digests={}), ready=False)
     places = [Path(run, "pods"), Path(state, "pods"), Path(state, "plans")]
     for place in places:
         (place / f"b.json.{dead_process()}").touch()
@@ -31,3 +31,18 @@ def test_what_a_killed_writer_has_left_goes_and_what_another_writes_stays(tmp_pa
         [f"c.json.{os.getpid()}"],
     ]
     assert recorded_uids(run, state, 0) == ["a"]
+
+
+def test_a_pod_is_ready_until_it_is_forgotten(tmp_path: Path) -> None:
+    run, state = str(tmp_path / "run"), str(tmp_path / "state")
+    prepare_places(run, state)
+    record = PodRecord(uid="a", namespace="n", name="p", digests={})
+    write_record(run, state, record, ready=False)
+    assert not Path(ready_path(run, "a")).exists()
+    write_record(run, state, record, ready=True)
+    assert Path(ready_path(run, "a")).exists()
+    Path(run, "pods", "a.json").unlink()
+    Path(state, "pods", "a.json").unlink()
+    assert recorded_uids(run, state, 0) == ["a"], "what a killed agent has left"
+    forget_record(run, state, "a")
+    assert recorded_uids(run, state, 0) == []

@@ -71,6 +71,9 @@ class Directory:
     async def set_node(self, labels, annotations, condition) -> None:
         self._tell({"node": condition.reason, "labels": labels, "annotations": annotations})
 
+    async def forget_node(self, condition) -> None:
+        self._tell({"forgotten": condition})
+
     def _tell(self, line: dict[str, Any]) -> None:
         with (self._place / "told").open("a") as file:
             file.write(json.dumps(line) + "\n")

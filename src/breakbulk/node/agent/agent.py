@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from breakbulk.errors import BreakbulkError, HubError, NotFoundError, StoreError
@@ -340,7 +341,7 @@ class Agent:
         work.ready = True
         self._metrics.ready_seconds.observe(asyncio.get_running_loop().time() - work.arrived_s)
         shown = ", ".join(wish.shown for wish in work.wishes.values())
-        self._teller.ready(work.pod, f"{shown}: present on this node", event=work.realised or work.told_s is not None)
+        self._teller.ready(work.pod, f"{shown}: present on this node", waited=work.realised)
 
     def _disappointed(self, key: str, waiters: Iterable[str], error: BreakbulkError, again_in_s: float) -> None:
         self._metrics.failures.labels(error.reference).inc()
@@ -443,7 +444,8 @@ class Agent:
         """Write down what a pod has; raises `StoreError`."""
         async with work.writing:
             if self._works.get(work.pod.uid) is work and work.wishes:
-                await self._on_disk(write_record, self._run, self._state, work.record)
+                ready = work.has(work.wishes)
+                await self._on_disk(partial(write_record, self._run, self._state, work.record, ready=ready))
 
     async def _forget(self, work: Work) -> None:
         async with work.writing:

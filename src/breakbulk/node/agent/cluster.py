@@ -54,3 +54,6 @@ class Cluster(Protocol):
 
     async def set_node(self, labels: Mapping[str, str], annotations: Mapping[str, str], condition: Condition) -> None:
         """Set labels, annotations and a condition of this node; raise `ClusterError`."""
+
+    async def forget_node(self, condition: str) -> None:
+        """Remove our labels and annotations from this node, and its condition of this type; raise `ClusterError`."""

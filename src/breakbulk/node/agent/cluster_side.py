@@ -17,6 +17,7 @@ from breakbulk.kubernetes.objects import AGENT
 from breakbulk.kubernetes.reflector import Reflector
 from breakbulk.node.agent.cluster import Condition, PodEvent, Weight
 from breakbulk.node.agent.pods import Pod, pod_of
+from breakbulk.node.annotations import PREFIXES
 
 __all__ = ["KubernetesSide"]
 
@@ -74,6 +75,10 @@ class KubernetesSide:
         """Set labels, annotations and a condition of this node; raise `ClusterError`."""
         await status.set_node_metadata(self._connection, self._node, labels=labels, annotations=annotations)
         await status.set_node_condition(self._connection, self._node, _condition(condition))
+
+    async def forget_node(self, condition: str) -> None:
+        """Remove our labels and annotations from this node, and its condition of this type; raise `ClusterError`."""
+        await status.forget_node(self._connection, self._node, prefix=PREFIXES[0], condition=condition)
 
 
 def _reference(pod: Pod) -> ObjectReference:

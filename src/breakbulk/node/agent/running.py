@@ -88,6 +88,7 @@ async def run_with(options: AgentSettings, cluster: Cluster, *, ready: Callable[
     metrics = Metrics(version("breakbulk"))
     prepare_places(str(options.place.run), str(options.place.state))
     with _only_one(options.place):
+        options.place.leaving.unlink(missing_ok=True)
         Layout(options.settings.store).prepare()
         agent = Agent(options, cluster, metrics)
         tidier = Tidier(options, agent, metrics)
@@ -104,7 +105,7 @@ async def run_with(options: AgentSettings, cluster: Cluster, *, ready: Callable[
                     await ending.wait()
             finally:
                 await agent.close()
-        await _last_word(cluster)
+        await _last_word(cluster, leaving=options.place.leaving.exists())
 
 
 def _ending() -> asyncio.Event:
@@ -204,12 +205,15 @@ def _condition(tidier: Tidier, *, known: bool) -> Condition:
     return Condition(type=NODE_CONDITION, status=True, reason="AgentReady", message="environments can be realised")
 
 
-async def _last_word(cluster: Cluster) -> None:
-    """Say that nobody realises here for now; labels stay, as a restart is no reason to schedule elsewhere."""
+async def _last_word(cluster: Cluster, *, leaving: bool) -> None:
+    """Say that nobody realises here for now; labels stay, as a restart is no reason to schedule elsewhere.
+
+    An agent after which none comes (`leaving`) takes everything back that it has said of the node.
+    """
     stopped = Condition(type=NODE_CONDITION, status=False, reason="AgentStopped", message="the agent was told to end")
     with contextlib.suppress(BreakbulkError, TimeoutError):
         async with asyncio.timeout(_LAST_WORD_S):
-            await cluster.set_node({}, {}, stopped)
+            await (cluster.forget_node(NODE_CONDITION) if leaving else cluster.set_node({}, {}, stopped))
 
 
 def _unready(agent: Agent) -> str | None:

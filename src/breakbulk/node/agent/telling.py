@@ -1,8 +1,9 @@
 """Tell a cluster how its pods fare: events for people, conditions for programs, and never more than is read.
 
 Progress is told when it begins and then every fifteen seconds; conditions are sent one at a time for each pod, the
-newest only, and again while the API server does not answer. Whoever tells never waits. Words carry no credentials, as
-errors do not.
+newest only, and again while the API server does not answer. That a pod had nothing to wait for is told when it and its
+like have started: a condition makes kubelet look at the pod again, and fifty at once slow each other down. Whoever
+tells never waits. Words carry no credentials, as errors do not.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _TRIES = 6
 _PAUSE_S = 1.0
 _AT_ONCE = 4
+_UNHURRIED_S = 20.0
 
 
 class Teller:
@@ -39,42 +41,56 @@ class Teller:
         self._unsent: dict[str, tuple[Pod, Condition]] = {}
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._unready: set[str] = set()
+        self._closed = False
 
     def realising(self, pod: Pod, message: str) -> None:
         """Tell how far it has come."""
+        self._unready.add(pod.uid)
         self._cluster.event(pod, "Normal", "EnvironmentRealising", message)
         self._set(pod, status=False, reason="EnvironmentRealising", message=message)
 
-    def ready(self, pod: Pod, message: str, *, event: bool) -> None:
-        """Tell that everything is here; as an event where somebody has been told that it was not."""
-        if event:
+    def ready(self, pod: Pod, message: str, *, waited: bool) -> None:
+        """Tell that everything is here; at once, and as an event, where the pod has waited or was told that it was not."""
+        waited = waited or pod.uid in self._unready
+        self._unready.discard(pod.uid)
+        if waited:
             self._cluster.event(pod, "Normal", "EnvironmentReady", message)
-        self._set(pod, status=True, reason="EnvironmentReady", message=message)
+        self._set(pod, status=True, reason="EnvironmentReady", message=message, hurry=waited)
 
     def failed(self, pod: Pod, error: BreakbulkError) -> None:
         """Tell what is wrong, and what to do about it."""
         message = f"{error.reference}: {sentence(error)}"
+        self._unready.add(pod.uid)
         self._cluster.event(pod, "Warning", "EnvironmentFailed", message)
         self._set(pod, status=False, reason="EnvironmentFailed", message=message)
 
     def gone(self, pod: Pod) -> None:
         """Send nothing more about a pod."""
+        self._unready.discard(pod.uid)
         self._unsent.pop(pod.uid, None)
 
     async def close(self) -> None:
         """Send nothing more at all."""
+        self._closed = True
         tasks = list(self._sending.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _set(self, pod: Pod, *, status: bool, reason: str, message: str) -> None:
+    def _set(self, pod: Pod, *, status: bool, reason: str, message: str, hurry: bool = True) -> None:
         if not pod.object_uid:
             return  # nobody knows yet whose it would be
         self._unsent[pod.uid] = (pod, Condition(type=CONDITION, status=status, reason=reason, message=message))
-        if pod.uid not in self._sending:
-            self._sending[pod.uid] = task = asyncio.get_running_loop().create_task(self._send(pod.uid))
-            task.add_done_callback(lambda _: self._sending.pop(pod.uid, None))
+        if hurry:
+            self._begin(pod.uid)
+        else:
+            asyncio.get_running_loop().call_later(_UNHURRIED_S, self._begin, pod.uid)
+
+    def _begin(self, uid: str) -> None:
+        if uid in self._unsent and uid not in self._sending and not self._closed:
+            self._sending[uid] = task = asyncio.get_running_loop().create_task(self._send(uid))
+            task.add_done_callback(lambda _: self._sending.pop(uid, None))
 
     async def _send(self, uid: str) -> None:
         failures = 0

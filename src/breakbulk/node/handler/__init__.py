@@ -28,11 +28,26 @@ _SCRIPT = """\
 #!/bin/sh
 # Written by `breakbulk node install`, which writes it again: runc for pods that run environments.
 case " $* " in
-*" create "* | *" exec "*) exec {python} -IS -c {program} "$@" ;;
+*" create "*)
+  # The sandbox of a pod whose environments are all here waits for nothing.
+  for breakbulk_word; do
+    [ "$breakbulk_option" != --bundle ] || breakbulk_bundle=$breakbulk_word
+    breakbulk_option=$breakbulk_word
+  done
+  breakbulk_uid=$(sed -n {sandbox} "$breakbulk_bundle/config.json" 2>/dev/null)
+  [ "$breakbulk_uid" ] && [ -e {ready}"$breakbulk_uid" ] || exec {python} -IS -c {program} "$@"
+  ;;
+*" exec "*) exec {python} -IS -c {program} "$@" ;;
 esac
 exec {runc} "$@"
 """
 """A shell starts in a tenth of the time that Python takes, and most calls are not for us."""
+
+_SANDBOX = (
+    r'/"io\.kubernetes\.cri\.container-type":"sandbox"/'
+    r's/.*"io\.kubernetes\.cri\.sandbox-uid":"\([0-9A-Za-z-]*\)".*/\1/p'
+)
+"""Prints the uid of the pod, for a sandbox. Who has this print another one makes a container that is refused."""
 
 _PROGRAM = """\
 import sys
@@ -92,16 +107,24 @@ def script(
     from json import dumps
     from shlex import quote
 
+    from breakbulk.node.records import ready_path
+
     missing = PlatformError(
         "the runtime handler is not where it was when this node was installed",
         identifier="handler-missing",
         where=source_directory,
         hint="run `breakbulk node install` again",
     )
-    words = {"runc": runc, "state": state, "run": run, "store": store, "deadline_s": deadline_s}
+    words: dict[str, object] = {"runc": runc, "state": state, "run": run, "store": store, "deadline_s": deadline_s}
     words["missing"] = dumps({"level": "error", "msg": f"breakbulk: {missing}"})
     program = _PROGRAM.format(source_directory=source_directory, **words)
-    return _SCRIPT.format(python=quote(python), program=quote(program), runc=quote(runc))
+    return _SCRIPT.format(
+        python=quote(python),
+        program=quote(program),
+        runc=quote(runc),
+        sandbox=quote(_SANDBOX),
+        ready=quote(ready_path(run, "")),
+    )
 
 
 def _prepare(invocation: Invocation, *, state: str, run: str, store: str, deadline_s: float) -> None:

@@ -153,7 +153,7 @@ def uninstall(
         raise _in_use(place, [f"the mount of {name}" for name in trees[:3]])
     task = reporter.begin("uninstalling", total=4)
     try:
-        changed = _stop_agent(units)
+        changed = _stop_agent(place, units)
         task.advance()
         registration = prepare_removal(place)
         registration.commit()
@@ -279,10 +279,12 @@ def _start_agent(place: NodePlace, service: AgentService, units: Path) -> list[s
     return [str(path)]
 
 
-def _stop_agent(units: Path) -> list[str]:
+def _stop_agent(place: NodePlace, units: Path) -> list[str]:
     path = units / UNIT
     if not path.is_file():
         return []
+    with contextlib.suppress(OSError):
+        place.leaving.touch(mode=0o600)  # or labels of the node stay, which say that it takes our pods
     systemd.disable(UNIT)
     path.unlink(missing_ok=True)
     systemd.reload_units()

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from breakbulk.node.records import PodRecord, record_path
+from breakbulk.node.records import PodRecord, ready_path, record_path
 from breakbulk.store.faults import store_fault
 
 __all__ = ["forget_record", "prepare_places", "read_record", "recorded_uids", "write_record"]
@@ -22,7 +22,7 @@ def prepare_places(run: str, state: str) -> None:
     Raises `StoreError`.
     """
     try:
-        for place in (f"{run}/pods", f"{state}/plans", f"{state}/pods"):
+        for place in (f"{run}/pods", f"{run}/ready", f"{state}/plans", f"{state}/pods"):
             os.makedirs(place, exist_ok=True)
             os.chmod(place, 0o700)
             _remove_half_written(place)
@@ -37,12 +37,22 @@ def read_record(run: str, state: str, uid: str) -> PodRecord | None:
     return None
 
 
-def write_record(run: str, state: str, record: PodRecord) -> None:
-    """Write a record, unless it says what is written already. Raises `StoreError`."""
+def write_record(run: str, state: str, record: PodRecord, *, ready: bool) -> None:
+    """Write a record, unless it says what is written already. Raises `StoreError`.
+
+    Args:
+        run: Where the handler looks.
+        state: What outlives a restart.
+        record: Of one pod.
+        ready: Whether all environments of the pod are here, so that its sandbox need not wait.
+
+    """
     try:
         for place in (run, state):
             if not _same(PodRecord.read(place, record.uid), record):
                 record.write(place)
+        if ready:
+            os.close(os.open(ready_path(run, record.uid), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise store_fault(error, Path(state), variable="BREAKBULK_STORE") from error
 
@@ -50,21 +60,21 @@ def write_record(run: str, state: str, record: PodRecord) -> None:
 def forget_record(run: str, state: str, uid: str) -> None:
     """Remove what was written down of a pod."""
     with contextlib.suppress(ValueError):
-        for place in (run, state):
+        for path in (record_path(run, uid), ready_path(run, uid), record_path(state, uid)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(record_path(place, uid))
+                os.unlink(path)
 
 
 def recorded_uids(run: str, state: str, age_s: float) -> list[str]:
     """Return the uids of all pods with a record that is older than so many seconds."""
     found: set[str] = set()
     oldest = time.time() - age_s
-    for place in (run, state):
-        with os.scandir(f"{place}/pods") as entries:
+    for place, suffix in ((f"{run}/pods", ".json"), (f"{run}/ready", ""), (f"{state}/pods", ".json")):
+        with os.scandir(place) as entries:
             found.update(
-                entry.name.removesuffix(".json")
+                entry.name.removesuffix(suffix)
                 for entry in entries
-                if entry.name.endswith(".json") and entry.stat().st_mtime <= oldest
+                if entry.name.endswith(suffix) and entry.stat().st_mtime <= oldest
             )
     return sorted(found)
 
