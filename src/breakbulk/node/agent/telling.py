@@ -51,7 +51,7 @@ class Teller:
         self._set(pod, status=False, reason="EnvironmentRealising", message=message)
 
     def ready(self, pod: Pod, message: str, *, waited: bool) -> None:
-        """Tell that everything is here; at once, and as an event, where the pod has waited or was told that it was not."""
+        """Tell that everything is here; at once, and as an event, where the pod has waited or heard otherwise."""
         waited = waited or pod.uid in self._unready
         self._unready.discard(pod.uid)
         if waited:
@@ -89,10 +89,16 @@ class Teller:
 
     def _begin(self, uid: str) -> None:
         if uid in self._unsent and uid not in self._sending and not self._closed:
-            self._sending[uid] = task = asyncio.get_running_loop().create_task(self._send(uid))
-            task.add_done_callback(lambda _: self._sending.pop(uid, None))
+            self._sending[uid] = asyncio.get_running_loop().create_task(self._send(uid))
 
     async def _send(self, uid: str) -> None:
+        try:
+            await self._send_newest(uid)
+        finally:  # at once: what is set from now on begins anew
+            self._unsent.pop(uid, None)
+            self._sending.pop(uid, None)
+
+    async def _send_newest(self, uid: str) -> None:
         failures = 0
         while uid in self._unsent and failures < _TRIES:
             pod, condition = self._unsent[uid]
@@ -107,4 +113,3 @@ class Teller:
             failures = 0
             if self._unsent.get(uid) == (pod, condition):
                 del self._unsent[uid]
-        self._unsent.pop(uid, None)
