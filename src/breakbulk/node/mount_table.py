@@ -1,4 +1,4 @@
-r"""What is mounted at a place, from the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+r"""What is mounted at a place, from the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)) or a part of it.
 
 containerd mounts the file system of a container before it calls the runtime; which directories that overlay has is only
 in this table. Paths there have `\ooo` for blanks and backslashes, options also for commas. An overlay tells its lower
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Overlay", "mount_points", "overlay_at"]
+__all__ = ["Overlay", "mount_points", "overlay_at", "overlay_of"]
 
 
 class Overlay:
@@ -47,17 +47,12 @@ def overlay_at(table: bytes, path: str) -> Overlay | None:
         fields = line.split(b" ")
         if len(fields) > 4 and _plain(fields[4]) == point:
             kind, _, options = fields[fields.index(b"-", 5) + 1 :][:3]
-            return _overlay(options) if kind == b"overlay" else None
+            return overlay_of(options) if kind == b"overlay" else None
     return None
 
 
-def mount_points(table: bytes) -> set[str]:
-    """Return every place where something is mounted."""
-    lines = (line.split(b" ") for line in table.split(b"\n"))
-    return {os.fsdecode(_plain(fields[4])) for fields in lines if len(fields) > 4}
-
-
-def _overlay(text: bytes) -> Overlay | None:
+def overlay_of(text: bytes) -> Overlay | None:
+    """Return the overlay with these options, as the table has them; None when it has no upper directory."""
     options = [each.partition(b"=")[::2] for each in text.split(b",")]
     single = {name.decode(errors="replace"): os.fsdecode(_plain(value)) for name, value in options}
     upper, work = single.get("upperdir", ""), single.get("workdir", "")
@@ -66,6 +61,12 @@ def _overlay(text: bytes) -> Overlay | None:
     snapshots = os.path.dirname(os.path.dirname(upper))
     lowers = [os.path.join(snapshots, os.fsdecode(lower)) for lower in _lowers(options)]
     return Overlay(lowers, upper, work)
+
+
+def mount_points(table: bytes) -> set[str]:
+    """Return every place where something is mounted."""
+    lines = (line.split(b" ") for line in table.split(b"\n"))
+    return {os.fsdecode(_plain(fields[4])) for fields in lines if len(fields) > 4}
 
 
 def _lowers(options: list[tuple[bytes, bytes]]) -> Iterator[bytes]:

@@ -77,6 +77,7 @@ FSCONFIG_STRING_MAX = 255
 
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SYS_SIGNALFD4 = {"x86_64": 289, "aarch64": 74}
+_SYS_STATX = {"x86_64": 332, "aarch64": 291}
 _SYS_OPEN_TREE = 428
 _SYS_MOVE_MOUNT = 429
 _SYS_FSOPEN = 430
@@ -84,6 +85,16 @@ _SYS_FSCONFIG = 431
 _SYS_FSMOUNT = 432
 _SYS_OPENAT2 = 437
 _SYS_MOUNT_SETATTR = 442
+_SYS_STATMOUNT = 457
+
+_STATX_MNT_ID_UNIQUE = 0x4000
+_STATX_BYTES, _STATX_MNT_ID = 256, 144
+_STATMOUNT_MNT_POINT = 0x10
+_STATMOUNT_FS_TYPE = 0x20
+_STATMOUNT_MNT_OPTS = 0x80
+_STATMOUNT_BYTES = 65536
+_STATMOUNT_STRINGS = 512
+"""Where strings begin in `struct statmount`; its fields hold offsets from here."""
 
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -245,6 +256,40 @@ def move_mount(descriptor: int, target: str | os.PathLike[str]) -> None:
     """Attach a detached mount; `man 2 move_mount`, Linux 5.2."""
     what = f"mount on {os.fspath(target)}"
     _syscall(_SYS_MOVE_MOUNT, what, descriptor, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def mount_at(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
+    """Return kind and options of the topmost mount at `path`, escaped as in mountinfo; `man 2 statmount`, Linux 6.11.
+
+    None where the kernel cannot say it alone, and where nothing is mounted at `path` itself.
+    """
+    known, told = ctypes.create_string_buffer(_STATX_BYTES), ctypes.create_string_buffer(_STATMOUNT_BYTES)
+    wanted = _STATMOUNT_FS_TYPE | _STATMOUNT_MNT_POINT | _STATMOUNT_MNT_OPTS
+    point = os.fsencode(path)
+    try:
+        _syscall(_SYS_STATX[os.uname().machine], "statx", _AT_FDCWD, point, 0, _STATX_MNT_ID_UNIQUE, known)
+        request = _number(24, 4) + bytes(4) + known.raw[_STATX_MNT_ID : _STATX_MNT_ID + 8] + _number(wanted, 8)
+        _syscall(_SYS_STATMOUNT, "statmount", request, told, _STATMOUNT_BYTES, 0)
+    except OSError:
+        return None
+    has_id = _field(known, 0, 4) & _STATX_MNT_ID_UNIQUE
+    if not has_id or _field(told, 8, 8) & wanted != wanted or _string(told, 108) != point:
+        return None
+    return _string(told, 36).decode(), _string(told, 4)
+
+
+def _number(value: int, size: int) -> bytes:
+    return value.to_bytes(size, sys.byteorder)
+
+
+def _field(buffer: ctypes.Array[ctypes.c_char], offset: int, size: int) -> int:
+    return int.from_bytes(memoryview(buffer)[offset : offset + size], sys.byteorder)
+
+
+def _string(told: ctypes.Array[ctypes.c_char], field: int) -> bytes:
+    """Return a string of `struct statmount`, whose place is in a field of it."""
+    start = _STATMOUNT_STRINGS + _field(told, field, 4)
+    return told.raw[start : told.raw.index(b"\0", start)]
 
 
 def mount_setattr(

@@ -33,10 +33,11 @@ __all__ = ["ALIAS", "ALIAS_DIGITS", "LAYERS_MAX", "mount_overlay"]
 LAYERS_MAX = 500
 """Lower layers of one overlay: OVL_MAX_STACK in fs/overlayfs/params.h."""
 
-ALIAS = "tree-"
+ALIAS = "t-"
 """Begins the name of a layer that is a tree of a store; the first digits of the tree's own name follow."""
 
-ALIAS_DIGITS = 12
+ALIAS_DIGITS = 6
+"""Two trees that begin alike cost a longer name, or are kept together; each letter costs whoever looks at mounts."""
 
 _TREES = ("packages", "bundles")
 _HEX = frozenset("0123456789abcdef")

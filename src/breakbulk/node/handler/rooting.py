@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 from breakbulk.errors import BreakbulkError, PlatformError, StoreError
-from breakbulk.node.mount_table import Overlay, overlay_at
+from breakbulk.node.mount_table import Overlay, overlay_at, overlay_of
 from breakbulk.store import linux
 from breakbulk.store.descriptors import Descriptors
 from breakbulk.store.rootfs import mount_overlay
@@ -77,8 +77,7 @@ def _check(lowers: Sequence[str], store: str) -> None:
 
 
 def _of_containerd(root: str) -> Overlay:
-    with open("/proc/self/mountinfo", "rb") as file:
-        overlay = overlay_at(file.read(), root)
+    overlay = _overlay_at(root)
     if overlay is None:
         raise PlatformError(
             "the root of the container is no overlay that can be written, so no packages can be put below it",
@@ -87,6 +86,15 @@ def _of_containerd(root: str) -> Overlay:
             hint='set `snapshotter = "overlayfs"` for this runtime in the configuration of containerd',
         )
     return overlay
+
+
+def _overlay_at(root: str) -> Overlay | None:
+    """Ask for this one mount where the kernel answers that: the table of all grows with the pods of the node."""
+    if found := linux.mount_at(root):
+        kind, options = found
+        return overlay_of(options) if kind == "overlay" else None
+    with open("/proc/self/mountinfo", "rb") as file:
+        return overlay_at(file.read(), root)
 
 
 def _of_image(overlay: Overlay, *, mapped: bool, only_stub: bool) -> list[str]:
