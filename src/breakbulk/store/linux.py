@@ -221,6 +221,15 @@ def fsconfig_string(descriptor: int, key: str, value: str | os.PathLike[str]) ->
     _syscall(_SYS_FSCONFIG, what, descriptor, _FSCONFIG_SET_STRING, key.encode(), os.fsencode(value), 0)
 
 
+def fsconfig_strings(descriptor: int, key: str, values: Iterable[str]) -> None:
+    """Set an option that may be set many times, as `fsconfig_string` does; converts once what is the same."""
+    call, number, option = _libc.syscall, ctypes.c_long(_SYS_FSCONFIG), key.encode()
+    where, command, zero = ctypes.c_long(descriptor), ctypes.c_long(_FSCONFIG_SET_STRING), ctypes.c_long(0)
+    for value in values:
+        if call(number, where, command, option, os.fsencode(value), zero) < 0:
+            _checked(-1, f"{key}={value}")
+
+
 def fsconfig_flag(descriptor: int, key: str) -> None:
     """Set an option that has no value; `man 2 fsconfig`."""
     _syscall(_SYS_FSCONFIG, key, descriptor, _FSCONFIG_SET_FLAG, key.encode(), None, 0)

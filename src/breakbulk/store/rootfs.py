@@ -39,8 +39,8 @@ ALIAS = "t-"
 ALIAS_DIGITS = 6
 """Two trees that begin alike cost a longer name, or are kept together; each letter costs whoever looks at mounts."""
 
-_TREES = ("packages", "bundles")
-_HEX = frozenset("0123456789abcdef")
+_TREES = ("/packages", "/bundles")
+_HEX = "0123456789abcdef"
 _LAYERS_SINCE = (6, 8)
 _PAGE = 4096
 
@@ -101,8 +101,7 @@ def _mount_by_layers(
             linux.fsconfig_string(context, "source", "overlay")  # what df(1) shows
             for flag in flags:
                 linux.fsconfig_flag(context, flag)
-            for name in names:
-                linux.fsconfig_string(context, "lowerdir+", name)
+            linux.fsconfig_strings(context, "lowerdir+", names)
             for key, value in options.items():
                 linux.fsconfig_string(context, key, _short_path(value, held) if key.endswith("dir") else value)
             linux.fsconfig_create(context)
@@ -150,9 +149,9 @@ def _links(held: Descriptors) -> int:
 
 def _alias(path: AnyPath, links: int) -> str | None:
     """Make a link with a short name to a tree of a store, and return it; None for what is no such tree."""
-    directory, name = os.path.split(os.fspath(path))
+    directory, _, name = os.fspath(path).rpartition("/")
     digits = name[:ALIAS_DIGITS]
-    if directory.rpartition("/")[2] not in _TREES or len(digits) < ALIAS_DIGITS or not _HEX.issuperset(digits):
+    if not directory.endswith(_TREES) or len(digits) < ALIAS_DIGITS or digits.strip(_HEX):
         return None
     try:
         os.symlink(path, f"{ALIAS}{digits}", dir_fd=links)

@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 _TRIES = 6
 _PAUSE_S = 1.0
 _AT_ONCE = 4
-_UNHURRIED_S = 20.0
+_UNHURRIED_S = 30.0
 
 
 class Teller:

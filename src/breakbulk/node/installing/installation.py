@@ -24,6 +24,7 @@ from breakbulk.errors import BreakbulkError, PlatformError, UsageError
 from breakbulk.lock.replacing import replace_file
 from breakbulk.node.installing import systemd
 from breakbulk.node.installing.containerd import answering
+from breakbulk.node.installing.interpreters import runtime_python
 from breakbulk.node.installing.registration import Registration, prepare_registration, prepare_removal
 from breakbulk.node.installing.restarting import Restart, is_outdated, restart_containerd
 from breakbulk.node.installing.stub_image import import_stub, remove_stub
@@ -59,6 +60,12 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
         """Return the one that runs this very code."""
         return cls(python=sys.executable, source=str(Path(breakbulk.__file__).parents[1]))
 
+    @classmethod
+    def of_runtime(cls) -> Program:
+        """Return the one for the runtime: this very code, by the distribution's interpreter if that can."""
+        source = cls.running().source
+        return cls(python=runtime_python(source), source=source)
+
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """What an installation or its removal has done.
@@ -93,7 +100,7 @@ def install(
     Args:
         place: Of the node.
         reporter: Watches the steps.
-        program: What the runtime is run by; by default what runs this.
+        program: What the runtime is run by; by default `Program.of_runtime`.
         restart: Restarts containerd, where that is needed; None leaves it to the caller (`restart_pending`).
         service: How systemd runs the agent; None where somebody else does.
         units: Where units of systemd are.
@@ -107,7 +114,7 @@ def install(
     try:
         _check_runc(place)
         registration = prepare_registration(place)
-        changed = _make_directories(place) + _write_program(place, program or Program.running())
+        changed = _make_directories(place) + _write_program(place, program or Program.of_runtime())
         task.advance()
         registration.commit()
         changed += [str(change.path) for change in registration.changes]

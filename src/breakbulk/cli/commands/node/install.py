@@ -38,7 +38,11 @@ __all__ = ["command"]
     metavar="FILE",
     help="For the agent; by default kubelet's, which reaches this node and its pods only.",
 )
-@click.option("--python", metavar="PATH", help="Interpreter of the runtime program; by default this one.")
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="Interpreter of the runtime program; by default the distribution's if it is 3.11 or newer, else this one.",
+)
 @click.option(
     "--host",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
