@@ -111,6 +111,7 @@ def test_any_path_is_a_literal(python, runc, source, state):
         ("sandbox", "../ready/6f2f-a", False),
         ("sandbox", "", False),
         ("container", "6f2f-a", False),
+        ("in a sandbox", "6f2f-a", False),
     ],
 )
 def test_only_the_sandbox_of_a_pod_that_is_ready_goes_past_python(tmp_path, recorder, kind, uid, called):
@@ -119,7 +120,9 @@ def test_only_the_sandbox_of_a_pod_that_is_ready_goes_past_python(tmp_path, reco
     ready = Path(ready_path(str(run), "6f2f-a"))
     ready.parent.mkdir(parents=True)
     ready.touch()
-    cri = {"container-type": kind, "sandbox-uid": uid, "sandbox-name": '"io.kubernetes.cri.container-type":"sandbox"'}
+    if kind == "in a sandbox":
+        (bundle / "sandbox").touch()
+    cri = {"container-type": "sandbox" if "sandbox" in kind else kind, "sandbox-uid": uid, "sandbox-name": '"io.kubernetes.cri.container-type":"sandbox"'}
     annotations = {f"io.kubernetes.cri.{key}": value for key, value in cri.items()}
     (bundle / "config.json").write_text(json.dumps({"annotations": annotations}, separators=(",", ":")))
     script = tmp_path / "runtime"

@@ -29,12 +29,13 @@ _SCRIPT = """\
 # Written by `breakbulk node install`, which writes it again: runc for pods that run environments.
 case " $* " in
 *" create "*)
-  # The sandbox of a pod whose environments are all here waits for nothing.
+  # The sandbox of a pod whose environments are all here waits for nothing. Bundles with a file `sandbox` are in one.
+  breakbulk_uid=
   for breakbulk_word; do
     [ "$breakbulk_option" != --bundle ] || breakbulk_bundle=$breakbulk_word
     breakbulk_option=$breakbulk_word
   done
-  breakbulk_uid=$(sed -n {sandbox} "$breakbulk_bundle/config.json" 2>/dev/null)
+  [ -e "$breakbulk_bundle/sandbox" ] || breakbulk_uid=$(sed -n {sandbox} "$breakbulk_bundle/config.json" 2>/dev/null)
   [ "$breakbulk_uid" ] && [ -e {ready}"$breakbulk_uid" ] || exec {python} -IS -c {program} "$@"
   ;;
 *" exec "*) exec {python} -IS -c {program} "$@" ;;
