@@ -122,7 +122,11 @@ def test_only_the_sandbox_of_a_pod_that_is_ready_goes_past_python(tmp_path, reco
     ready.touch()
     if kind == "in a sandbox":
         (bundle / "sandbox").touch()
-    cri = {"container-type": "sandbox" if "sandbox" in kind else kind, "sandbox-uid": uid, "sandbox-name": '"io.kubernetes.cri.container-type":"sandbox"'}
+    cri = {
+        "container-type": "sandbox" if "sandbox" in kind else kind,
+        "sandbox-uid": uid,
+        "sandbox-name": '"io.kubernetes.cri.container-type":"sandbox"',
+    }
     annotations = {f"io.kubernetes.cri.{key}": value for key, value in cri.items()}
     (bundle / "config.json").write_text(json.dumps({"annotations": annotations}, separators=(",", ":")))
     script = tmp_path / "runtime"
