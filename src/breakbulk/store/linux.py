@@ -88,13 +88,20 @@ _SYS_MOUNT_SETATTR = 442
 _SYS_STATMOUNT = 457
 
 _STATX_MNT_ID_UNIQUE = 0x4000
-_STATX_BYTES, _STATX_MNT_ID = 256, 144
+_STATX_BYTES = 256
+_STATX_MNT_ID = 144
+"""Where `stx_mnt_id` is in `struct statx` (linux/stat.h)."""
+
 _STATMOUNT_MNT_POINT = 0x10
 _STATMOUNT_FS_TYPE = 0x20
 _STATMOUNT_MNT_OPTS = 0x80
 _STATMOUNT_BYTES = 65536
+_MNT_ID_REQ_BYTES = 24
+_OF_MNT_OPTS, _OF_MASK, _OF_FS_TYPE, _OF_MNT_POINT = 4, 8, 36, 108
+"""Where fields are in `struct statmount` (linux/mount.h), in bytes."""
+
 _STATMOUNT_STRINGS = 512
-"""Where strings begin in `struct statmount`; its fields hold offsets from here."""
+"""Where strings begin in it; fields of strings hold offsets from here."""
 
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -277,14 +284,15 @@ def mount_at(path: str | os.PathLike[str]) -> tuple[str, bytes] | None:
     point = os.fsencode(path)
     try:
         _syscall(_SYS_STATX[os.uname().machine], "statx", _AT_FDCWD, point, 0, _STATX_MNT_ID_UNIQUE, known)
-        request = _number(24, 4) + bytes(4) + known.raw[_STATX_MNT_ID : _STATX_MNT_ID + 8] + _number(wanted, 8)
+        mount = known.raw[_STATX_MNT_ID : _STATX_MNT_ID + 8]
+        request = _number(_MNT_ID_REQ_BYTES, 4) + bytes(4) + mount + _number(wanted, 8)
         _syscall(_SYS_STATMOUNT, "statmount", request, told, _STATMOUNT_BYTES, 0)
     except OSError:
         return None
     has_id = _field(known, 0, 4) & _STATX_MNT_ID_UNIQUE
-    if not has_id or _field(told, 8, 8) & wanted != wanted or _string(told, 108) != point:
+    if not has_id or _field(told, _OF_MASK, 8) & wanted != wanted or _string(told, _OF_MNT_POINT) != point:
         return None
-    return _string(told, 36).decode(), _string(told, 4)
+    return _string(told, _OF_FS_TYPE).decode(), _string(told, _OF_MNT_OPTS)
 
 
 def _number(value: int, size: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 
 import pytest
 
@@ -40,12 +41,23 @@ class Told:
                 await self._changed.wait()
 
 
+def told_by(act: Callable[[Teller, Told], Coroutine[None, None, None]]) -> Told:
+    """Return what a cluster was told while `act` went on."""
+
+    async def whole() -> Told:
+        told = Told()
+        teller = Teller(told)
+        await act(teller, told)
+        await teller.close()
+        return told
+
+    return asyncio.run(whole())
+
+
 def test_pods_that_waited_come_before_pods_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "_UNHURRIED_S", 0.3)
 
-    async def act() -> Told:
-        told = Told()
-        teller = Teller(told)
+    async def act(teller: Teller, told: Told) -> None:
         teller.ready(pod("present"), "here", waited=False)
         teller.ready(pod("realised"), "here", waited=True)
         teller.failed(pod("failed"), UNKNOWN)
@@ -54,10 +66,8 @@ def test_pods_that_waited_come_before_pods_that_did_not(monkeypatch: pytest.Monk
         await told.conditions_reach(3)
         assert "present" not in dict(told.conditions)
         await told.conditions_reach(4)
-        await teller.close()
-        return told
 
-    told = asyncio.run(act())
+    told = told_by(act)
     assert told.conditions == [("realised", True), ("failed", False), ("failed", True), ("present", True)]
     ready = [uid for uid, reason in told.events if reason == "EnvironmentReady"]
     assert ready == ["realised", "failed"], "whoever had nothing to wait for has no event"
@@ -66,14 +76,10 @@ def test_pods_that_waited_come_before_pods_that_did_not(monkeypatch: pytest.Monk
 def test_a_pod_that_has_gone_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "_UNHURRIED_S", 0.0)
 
-    async def act() -> Told:
-        told = Told()
-        teller = Teller(told)
+    async def act(teller: Teller, told: Told) -> None:
         teller.ready(pod("gone"), "here", waited=False)
         teller.gone(pod("gone"))
         teller.ready(pod("there"), "here", waited=False)
         await told.conditions_reach(1)
-        await teller.close()
-        return told
 
-    assert asyncio.run(act()).conditions == [("there", True)]
+    assert told_by(act).conditions == [("there", True)]
