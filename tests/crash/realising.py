@@ -48,7 +48,7 @@ def main(directory: Path, milestone: str = "", number: str = "1") -> None:
         prepared=DirectorySource.load(directory / "objects", streamed=True),
     )
     layout = Layout(settings.store)
-    bundled(layout, compose(layout, None, realised.trees), most=3)
+    bundled(layout, compose(layout, None, realised.trees), most=1)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ MOMENTS = [
     ("claims-released", 1),
     ("composition-written", 1),
     ("bundle-linked", 1),
+    ("bundle-recorded", 1),
     ("bundle-named", 1),
 ]
 PREPARED = [
@@ -120,7 +121,7 @@ def check(tmp_path, archives, packages, milestone, number, *, trees=None):
     layout = Layout(tmp_path / "store")
     names = sorted(directory_name(package) for package in trees or packages)
     assert sorted(os.listdir(layout.packages)) == names
-    assert sorted(os.listdir(layout.records)) == names
+    assert sorted(os.listdir(layout.records)) == sorted([*names, *os.listdir(layout.bundles)])
     assert os.listdir(tmp_path / "cache" / "partial") == []
     return layout
 

@@ -11,6 +11,7 @@ import pytest
 
 from breakbulk.library.remote import RemoteEnvironment
 from breakbulk.store import namespaces
+from breakbulk.store.bundle import bundled
 from breakbulk.store.collection import collect, why_kept
 from breakbulk.store.layout import Layout
 from breakbulk.store.mounted import Mounted, mounted
@@ -119,6 +120,26 @@ def test_of_an_environment_of_a_hub_the_last_used_stay(machine) -> None:
     assert len(packages(there)) == 2
 
 
+def test_a_bundle_stays_while_one_lock_needs_all_of_it_and_counts_as_its_trees_when_mounted(machine) -> None:
+    here = machine("here")
+    projects = [realised(here, name) for name in ("one", "two")]
+    layout = layout_of(here)
+    trees = sorted(layout.packages.glob("*-tool-*"))
+    base = next(path for path in layout.packages.iterdir() if path not in trees)
+    alone, mixed = (bundled(layout, some, most=1)[0] for some in ([base, trees[0]], trees))
+    collected = gc(here)
+    assert [removed.directory for removed in collected.removed] == [mixed.name]
+    assert alone.is_dir()
+    assert not (layout.records / mixed.name).exists()
+    for project in projects:
+        (project / "breakbulk.lock").unlink()
+    in_use = Mounted(names=frozenset({alone.name}), unknown=False)
+    assert len(gc(here, look=lambda: in_use).removed) == 1
+    assert why_kept(layout, "tool", look=lambda: in_use) == {trees[0].name: ["it is mounted"]}
+    gc(here)
+    assert not [*layout.packages.iterdir(), *layout.bundles.iterdir(), *layout.records.iterdir()]
+
+
 def test_no_more_is_removed_than_it_takes_oldest_first(machine) -> None:
     here = machine("here")
     for number in range(4):
@@ -217,6 +238,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from breakbulk.store import milestones
+from breakbulk.store.bundle import bundled
 from breakbulk.store.collection import collect
 from breakbulk.store.layout import Layout
 milestones.observe(lambda name: name == sys.argv[2] and os.kill(os.getpid(), signal.SIGKILL))

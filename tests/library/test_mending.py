@@ -10,6 +10,7 @@ from breakbulk.errors import BreakbulkError
 from breakbulk.library import mending
 from breakbulk.library.mending import mend
 from breakbulk.library.remote import RemoteEnvironment
+from breakbulk.store.bundle import bundled
 from breakbulk.store.layout import Layout
 from breakbulk.store.mounted import Mounted
 from breakbulk.store.verification import set_aside, verify
@@ -64,6 +65,24 @@ def test_damage_is_named_and_mended_from_the_project(machine, kind: str) -> None
     assert all(one.good for one in checked(here))
     assert (the_tool(here) / "data").read_text() == "one\n"
     assert not list((Layout(here.settings.store).root / "damaged").iterdir())
+
+
+def test_bundles_with_the_damage_go_and_one_that_is_mounted_is_not_mended(machine, monkeypatch) -> None:
+    here = machine("here")
+    layout = Layout(here.settings.store)
+    here.open(here.project(**FILES)).realise()
+    [bundle] = bundled(layout, sorted(layout.packages.iterdir()), most=1)
+    rewrite(the_tool(here) / "data", "own\n")
+    assert (bundle / "opt" / "tool" / "data").read_text() == "own\n"
+    [damaged] = [one for one in checked(here) if not one.good]
+    with monkeypatch.context() as patched:
+        patched.setattr(mending, "mounted", lambda: Mounted(names=frozenset({bundle.name}), unknown=False))
+        [mended] = mend([damaged], here.settings)
+        assert "something runs from it" in mended.failure
+    [mended] = mend([damaged], here.settings)
+    assert mended.failure is None
+    assert not [*layout.bundles.iterdir(), *layout.staging.iterdir()]
+    assert all(one.good for one in checked(here))
 
 
 def test_an_environment_of_a_hub_is_mended_from_the_hub(machine) -> None:

@@ -1,4 +1,4 @@
-"""A bundle shows exactly what an overlay of its parts would show, and 600 packages mount."""
+"""Bundles show exactly what an overlay of their trees would show, few layers are left, and 600 packages mount."""
 
 import os
 import random
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from children import give_to_nobody, in_child
 
-from breakbulk.store import namespaces
-from breakbulk.store.bundle import BUNDLE_OVER, bundled
+from breakbulk.store import bundle, namespaces
+from breakbulk.store.bundle import bundled, is_merged, merged, trees_of
 from breakbulk.store.layout import Layout
 from breakbulk.store.rootfs import mount_overlay
 
@@ -81,6 +81,30 @@ def test_what_wins_in_a_bundle_is_what_wins_in_an_overlay(layout, tmp_path, seed
     assert snapshot(kept[0]) == in_child(shown_by_overlay, trees, target, os.geteuid() != 0)
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("user", [False, True], ids=["root", "user"])
+def test_an_overlay_of_merged_runs_shows_what_one_of_all_trees_does(layout, open_directory, monkeypatch, seed, user):
+    monkeypatch.setattr(bundle, "_FEW", 2)
+    monkeypatch.setattr(bundle, "_RUN", 3)
+    trees = scattered(open_directory, 12, seed)
+    targets = [open_directory / name for name in ("before", "after")]
+    for target in targets:
+        target.mkdir()
+    give_to_nobody(open_directory)
+
+    def shown():
+        few = merged(layout, trees)
+        namespaces.isolate(user=user, network=True)
+        for lowers, target in zip((trees, few), targets, strict=True):
+            mount_overlay(lowers, target, user=user)
+        return len(few), *map(snapshot, targets)
+
+    layers, before, after = in_child(shown, user=user)
+    assert layers < 12
+    assert after == before
+
+
 def test_a_bundle_costs_no_content_and_is_made_once(layout, tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "file").write_text("text")
@@ -111,5 +135,53 @@ def test_six_hundred_packages_mount(layout, open_directory, user):
         return shown_by_overlay(bundled(layout, trees), target, user)
 
     assert len(in_child(mounted, user=user)) == 600
-    assert len(list(layout.bundles.iterdir())) == 1
-    assert len(bundled(layout, trees)) == BUNDLE_OVER
+    assert 1 < len(bundled(layout, trees)) < 100
+
+
+def packages(layout: Layout, *versions: int) -> list[Path]:
+    """Trees as they are called in a store, each with one file; the number is the version of each."""
+    trees = [layout.packages / f"{number:02}{version:030}-p{number}" for number, version in enumerate(versions)]
+    for tree in trees:
+        (tree / "usr").mkdir(parents=True, exist_ok=True)
+        (tree / "usr" / tree.name).touch()
+    return trees
+
+
+def test_merged_layers_are_few_and_tell_what_they_were_made_of(layout):
+    trees = packages(layout, *[0] * 90)
+    assert not is_merged(trees)
+    assert merged(layout, trees, make=False) == tuple(trees)
+    few = merged(layout, trees)
+    assert len(few) < 20
+    assert is_merged(few)
+    assert trees_of(layout, few) == tuple(trees)
+    assert merged(layout, few) == few == merged(layout, trees, make=False)
+    assert list(layout.staging.iterdir()) == []
+
+
+def test_another_version_of_one_package_shares_all_bundles_but_one(layout):
+    versions = [0] * 90
+    before = set(merged(layout, packages(layout, *versions)))
+    versions[40] = 1
+    after = merged(layout, packages(layout, *versions), make=False)
+    assert len(before - set(after)) == 1
+    assert not is_merged(after)
+    assert trees_of(layout, after) == tuple(packages(layout, *versions))
+    whole = merged(layout, after)
+    assert is_merged(whole)
+    assert len(whole) < 25
+
+
+def test_few_layers_are_not_merged(layout):
+    trees = packages(layout, *[0] * 16)
+    assert is_merged(trees)
+    assert merged(layout, trees) == tuple(trees)
+
+
+@pytest.mark.parametrize("damage", ["", "another\n"])
+def test_a_bundle_with_a_damaged_record_stays_one_layer(layout, damage):
+    few = merged(layout, packages(layout, *[0] * 90))
+    made = next(path for path in few if path.parent == layout.bundles)
+    (layout.records / made.name).write_text(damage)
+    assert made in trees_of(layout, few)
+    assert is_merged(few)

@@ -18,7 +18,7 @@ from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
 from breakbulk.store.collection import needed
 from breakbulk.store.layout import Layout, plain_name
-from breakbulk.store.mounted import mounted
+from breakbulk.store.mounted import mounted, with_trees
 from breakbulk.store.roots import Root, read_roots
 from breakbulk.store.verification import Checked, set_aside, verify
 
@@ -48,7 +48,7 @@ def mend(damaged: Iterable[Checked], settings: Settings, reporter: Reporter = SI
 
 
 def _mend(name: str, layout: Layout, roots: list[Root], settings: Settings, reporter: Reporter) -> str | None:
-    seen = mounted()
+    seen = with_trees(mounted(), layout)
     if seen.has(name) or seen.unknown:
         return "something runs from it: end that first"
     failures = []

@@ -1,15 +1,19 @@
-"""Merge the trees at the bottom of an overlay into one directory of hard links, where there are too many for a mount.
+"""Merge neighbouring trees of an overlay into directories of hard links: fewer layers to look through, and to list.
+
+    trees, the first on top ─► runs ─► a bundle for each ─► bundles/<digest>; records/<digest> names its trees
 
 A bundle costs directories only, no content. What wins in it is what would win in the overlay: of two entries with one
-path the upper, and directories are merged until something else is in the way. It is named by the digest of its parts'
-names, made in staging and renamed, so it is complete or absent.
+path the upper, and directories are merged until something else is in the way. It is named by the digest of its trees'
+names, made in staging and renamed, so it is complete or absent. Where a run ends is decided by the name of its last
+tree alone, so that another version of one package makes one run another, and environments share the rest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from breakbulk.store.claims import Claims
@@ -17,38 +21,141 @@ from breakbulk.store.layout import KEY_DIGITS, Layout
 from breakbulk.store.milestones import passed
 from breakbulk.store.staging import Stage
 
-__all__ = ["BUNDLE_OVER", "bundled"]
+__all__ = ["BUNDLE_OVER", "bundled", "containing", "contents", "discard", "is_merged", "merged", "trees_of"]
 
 BUNDLE_OVER = 450
 """Layers of one overlay; the kernel takes 500, and whoever mounts adds some of its own."""
 
+_FEW = 16
+"""So many layers are as they are: bundles would make nothing faster."""
+
+_RUN = 16
+"""Trees of a run, on average."""
+
 
 def bundled(layout: Layout, trees: Sequence[Path], *, most: int = BUNDLE_OVER) -> tuple[Path, ...]:
-    """Return at most `most` directories that show what `trees` show, the first on top; make a bundle if need be."""
+    """Return at most `most` directories that show what `trees` show, the first on top; the trees, if they are not more.
+
+    Raises:
+        OSError: The store cannot be written.
+
+    """
     if len(trees) <= most:
         return tuple(trees)
-    kept, tail = tuple(trees[: most - 1]), trees[most - 1 :]
-    return (*kept, _bundle(layout, tail))
+    runs = _runs(trees)
+    return tuple(_as_one(layout, run) for run in (runs if len(runs) <= most else [trees]))
 
 
-def _bundle(layout: Layout, parts: Sequence[Path]) -> Path:
-    key = hashlib.sha256("\n".join(part.name for part in parts).encode()).hexdigest()[:KEY_DIGITS]
-    path = layout.bundles / key
-    if path.exists():
-        return path
-    with Claims(layout.claims) as claims:
-        claims.wait(key)
-        if not path.exists():
-            _make(layout, key, parts, path)
+def merged(layout: Layout, directories: Sequence[Path], *, make: bool = True) -> tuple[Path, ...]:
+    """Return few directories that show what `directories` show, the first on top.
+
+    Args:
+        layout: The store.
+        directories: Trees and bundles of it, which somebody keeps from collection meanwhile.
+        make: Whether to make bundles that are not there; if not, their trees stay as they are.
+
+    Raises:
+        OSError: The store cannot be written.
+
+    """
+    trees = trees_of(layout, directories)
+    if len(trees) <= _FEW:
+        return trees
+    found: list[Path] = []
+    for run in _runs(trees):
+        found += [_as_one(layout, run)] if make or _path(layout, run).exists() else run
+    return tuple(found) if len(found) <= BUNDLE_OVER else bundled(layout, trees)
+
+
+def is_merged(directories: Sequence[Path]) -> bool:
+    """Say whether `merged` would make no bundle of these; without a look at the disk."""
+    return len(directories) <= _FEW or all(len(run) == 1 for run in _runs(directories))
+
+
+def trees_of(layout: Layout, directories: Sequence[Path]) -> tuple[Path, ...]:
+    """Return trees in place of bundles; bundles whose trees are not known stay."""
+    found: list[Path] = []
+    for directory in directories:
+        names = _names(layout, directory.name) if directory.parent == layout.bundles else ()
+        found += [layout.packages / name for name in names] or [directory]
+    return tuple(found)
+
+
+def containing(layout: Layout, tree: str) -> Iterator[Path]:
+    """Yield the bundles that a tree is in."""
+    for path, names in contents(layout):
+        if tree in names:
+            yield path
+
+
+def contents(layout: Layout) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Yield each bundle with the names of its trees; none where they are not known."""
+    for name in sorted(os.listdir(layout.bundles)) if layout.bundles.is_dir() else ():
+        yield layout.bundles / name, frozenset(_names(layout, name))
+
+
+def discard(layout: Layout, claims: Claims, bundle: Path) -> None:
+    """Remove a bundle, at once for whoever looks; whoever needs it makes it again. Raises `OSError`."""
+    claims.wait(bundle.name)
+    stage = Stage(layout, bundle.name)
+    stage.directory.mkdir(mode=0o700)
+    with suppress(FileNotFoundError):
+        bundle.rename(stage.tree)
+    (layout.records / bundle.name).unlink(missing_ok=True)
+    stage.discard()
+
+
+def _runs(directories: Sequence[Path]) -> list[list[Path]]:
+    """Return neighbours that are to be one layer; a bundle is by itself."""
+    runs: list[list[Path]] = []
+    ended = True
+    for directory in directories:
+        alone = directory.parent.name == "bundles"
+        if ended or alone:
+            runs.append([])
+        runs[-1].append(directory)
+        ended = alone or hashlib.sha256(directory.name.encode()).digest()[0] % _RUN == 0
+    return runs
+
+
+def _as_one(layout: Layout, run: Sequence[Path]) -> Path:
+    if len(run) == 1:
+        return run[0]
+    path = _path(layout, run)
+    if not path.exists():
+        with Claims(layout.claims) as claims:
+            claims.wait(path.name)
+            if not path.exists():
+                _make(layout, run, path)
     return path
 
 
-def _make(layout: Layout, key: str, parts: Sequence[Path], path: Path) -> None:
-    stage = Stage(layout, key)
+def _path(layout: Layout, run: Iterable[Path]) -> Path:
+    return layout.bundles / _key(part.name for part in run)
+
+
+def _key(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:KEY_DIGITS]
+
+
+def _names(layout: Layout, key: str) -> list[str]:
+    """Return the names of a bundle's trees, the first on top; none if they are not written down, or not whole."""
+    try:
+        names = (layout.records / key).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return names if _key(names) == key else []
+
+
+def _make(layout: Layout, parts: Sequence[Path], path: Path) -> None:
+    stage = Stage(layout, path.name)
     stage.make()
     try:
         _merge([os.fspath(part) for part in parts], os.fspath(stage.tree))
         passed("bundle-linked")
+        stage.record.write_text("\n".join(part.name for part in parts), encoding="utf-8")
+        stage.record.rename(layout.records / path.name)
+        passed("bundle-recorded")
         stage.tree.rename(path)
         passed("bundle-named")
     finally:
@@ -66,7 +173,10 @@ def _merge(sources: list[str], target: str) -> None:
         inner = f"{target}/{name}"
         if owners[0].is_dir(follow_symlinks=False):
             os.mkdir(inner, 0o700)  # noqa: PTH102 - tens of thousands of calls
-            _merge(_directories(owners), inner)
+            directories = _directories(owners)
+            _merge(directories, inner)
+            if len(directories) < len(owners):
+                _end(inner)
         else:
             os.link(owners[0].path, inner, follow_symlinks=False)
     _take_attributes(sources[0], target)
@@ -80,6 +190,17 @@ def _directories(owners: Sequence[os.DirEntry[str]]) -> list[str]:
             break
         directories.append(owner.path)
     return directories
+
+
+def _end(directory: str) -> None:
+    """Have an overlay merge nothing of lower layers into a directory, as there was something else in the way.
+
+    Linux, Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".
+    """
+    try:
+        os.setxattr(directory, "trusted.overlay.opaque", b"y")
+    except PermissionError:  # such a user's overlays are mounted with `userxattr`
+        os.setxattr(directory, "user.overlay.opaque", b"y")
 
 
 def _take_attributes(source: str, target: str) -> None:

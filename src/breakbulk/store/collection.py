@@ -27,11 +27,11 @@ from breakbulk.lock.variants import LEVELS, chosen_of, every_variant
 from breakbulk.manifest.reading import from_builtins
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.store.base.naming import base_name, relevant
-from breakbulk.store.bundle import BUNDLE_OVER
+from breakbulk.store.bundle import contents
 from breakbulk.store.claims import Claims
 from breakbulk.store.layout import KEY_DIGITS, Layout, directory_name, plain_name
 from breakbulk.store.milestones import passed
-from breakbulk.store.mounted import Mounted, mounted
+from breakbulk.store.mounted import Mounted, mounted, with_trees
 from breakbulk.store.removal import remove_tree
 from breakbulk.store.roots import Root, read_roots
 from breakbulk.store.staging import Stage, sweep
@@ -108,7 +108,7 @@ def collect(
         return Collected()
     with Claims(layout.claims) as claims:
         with alone(layout, reporter):
-            planned, found = _plan(layout, history, free_bytes, look())
+            planned, found = _plan(layout, history, free_bytes, with_trees(look(), layout))
             if dry_run or found is None:
                 return planned.collected
             sweep(layout, claims)
@@ -131,7 +131,7 @@ def why_kept(layout: Layout, word: str, look: Callable[[], Mounted] = mounted) -
         for name in names:
             if plain_name(name) in wanted or root.fault:
                 reasons[name].append(f"{root.kind} {root.name}" + (" cannot be read" if root.fault else ""))
-    seen = look()
+    seen = with_trees(look(), layout)
     for name in names:
         reasons[name] += ["it is mounted"] if seen.has(name) else []
         reasons[name] += ["something is mounted that does not tell its packages"] if seen.unknown else []
@@ -161,12 +161,10 @@ class _Garbage:
         self._layout = layout
         self._seen = seen
         locks = [root.lock for root in roots if root.lock]
-        self._needed = frozenset(itertools.chain.from_iterable(needed(lock) for lock in locks))
+        self._needed_together = [needed(lock) for lock in locks]
+        self._needed = frozenset(itertools.chain.from_iterable(self._needed_together))
         self._archives = frozenset(
             each.sha256 for lock in locks for system in lock.systems.values() for each in _all(system)
-        )
-        self._has_bundles = any(
-            len(system.packages) >= BUNDLE_OVER for lock in locks for system in lock.systems.values()
         )
         self.in_use = tuple(
             sorted(name for name in os.listdir(layout.packages) if not self._needs(name) and seen.has(name))
@@ -183,7 +181,7 @@ class _Garbage:
 
     def forget(self) -> None:
         """Remove what is known of packages, and of sets of packages, that are not there any more; small files."""
-        present = set(os.listdir(self._layout.packages))
+        present = {*os.listdir(self._layout.packages), *os.listdir(self._layout.bundles)}
         for path in self._layout.records.iterdir():
             if path.name not in present and not _is_staged(self._layout, path.name):
                 path.unlink(missing_ok=True)
@@ -198,10 +196,10 @@ class _Garbage:
                 yield _tree(self._layout, name), self._layout.packages / name
 
     def _bundles(self) -> Iterator[tuple[Removed, Path]]:
-        if self._has_bundles:
-            return  # which parts a bundle has cannot be told from it; it holds links, no content of its own
-        for path in self._layout.bundles.iterdir():
-            if not self._seen.has(path.name):
+        for path, trees in contents(self._layout):
+            plain = {plain_name(tree) for tree in trees}
+            wanted = plain and any(plain <= together for together in self._needed_together)
+            if not wanted and not self._seen.has(path.name):
                 yield Removed(name=f"bundle {path.name}", directory=path.name, size=0, used=_changed(path)), path
 
     def _old_archives(self) -> Iterator[tuple[Removed, Path]]:

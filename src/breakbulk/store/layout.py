@@ -4,7 +4,8 @@
     packages/<same>@<digest>/           a tree that was not made from the archive here, but that whoever pushed an
                                         environment vouches for: for those whose pushers do, and no others
     records/<name of a tree>            what is known of it (`records`); written before the tree takes its name
-    bundles/<digest>/                   many trees merged with hard links (`bundle`), where an overlay has no room
+    bundles/<digest>/                   trees merged with hard links, to be one layer of an overlay (`bundle`)
+    records/<digest>                    the names of the trees that it was made of
     compositions/<digest>               an empty file: these trees have been found to fit together (`composition`)
     archives/<sha256>                   archives made here from the user's own sources
     staging/<name of a tree>.<token>/   half-made; may be removed by whoever holds the claim of `<key>`

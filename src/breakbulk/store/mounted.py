@@ -13,9 +13,11 @@ import re
 
 import msgspec
 
+from breakbulk.store.bundle import contents
+from breakbulk.store.layout import Layout
 from breakbulk.store.rootfs import ALIAS, ALIAS_DIGITS
 
-__all__ = ["Mounted", "mounted"]
+__all__ = ["Mounted", "mounted", "with_trees"]
 
 _TREE = re.compile(rb"/(?:packages|bundles)/([A-Za-z0-9+.~_@-]+)")
 _BEGINNING = re.compile(rb"lowerdir\+?=%b([0-9a-f]{%d})" % (ALIAS.encode(), ALIAS_DIGITS))
@@ -39,6 +41,12 @@ class Mounted(msgspec.Struct, frozen=True, kw_only=True):
     def has(self, name: str) -> bool:
         """Say whether the tree of this name is mounted, or may be."""
         return name in self.names or name[:ALIAS_DIGITS] in self.beginnings
+
+
+def with_trees(seen: Mounted, layout: Layout) -> Mounted:
+    """Return what is mounted in a store, and in its bundles."""
+    inside = [names for path, names in contents(layout) if seen.has(path.name)]
+    return msgspec.structs.replace(seen, names=seen.names.union(*inside))
 
 
 def mounted(proc: str = "/proc") -> Mounted:

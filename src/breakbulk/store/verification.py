@@ -22,6 +22,7 @@ from breakbulk.ecosystems.interface import Entry
 from breakbulk.ecosystems.side_by_side import side_by_side
 from breakbulk.errors import StoreError
 from breakbulk.reporting import SILENT, Reporter
+from breakbulk.store.bundle import containing, discard
 from breakbulk.store.claims import Claims
 from breakbulk.store.layout import KEY_DIGITS, Layout
 from breakbulk.store.milestones import passed
@@ -82,7 +83,8 @@ def verify(layout: Layout, names: Sequence[str], *, threads: int, reporter: Repo
 def set_aside(layout: Layout, name: str) -> Iterator[None]:
     """Take a tree out of the way while another is made in its place; it comes back if there is none afterwards.
 
-    It must not be mounted. Whoever is killed meanwhile leaves no tree, which the next realisation makes.
+    It must not be mounted. Whoever is killed meanwhile leaves no tree, which the next realisation makes. Bundles that
+    it is in, which have the damaged files as well, go.
 
     Raises:
         StoreError: `package-busy`, somebody is making or removing it.
@@ -100,6 +102,8 @@ def set_aside(layout: Layout, name: str) -> Iterator[None]:
             )
         remove_tree(aside)  # left by whoever was killed
         aside.parent.mkdir(exist_ok=True)
+        for bundle in containing(layout, name):
+            discard(layout, claims, bundle)
         (layout.packages / name).rename(aside)
         passed("tree-set-aside")
     try:

@@ -87,6 +87,7 @@ class Agent:
         self._resolver = Resolver(options.settings)
         self._disk = ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk")
         self._begun_s = time.time()
+        self._stirred_s = time.monotonic()
         self._works: dict[str, Work] = {}
         self._past: dict[str, None] = {}
         self._users: defaultdict[Target, set[str]] = defaultdict(set)
@@ -113,6 +114,13 @@ class Agent:
         """The environments that pods of this node name."""
         return set(self._users)
 
+    @property
+    def quiet_s(self) -> float:
+        """For how many seconds no pod of ours has changed or asked; 0 while something is looked up or realised."""
+        if self._resolutions.queue.running or self._realisations.queue.running:
+            return 0.0
+        return time.monotonic() - self._stirred_s
+
     def hear(self, event: PodEvent) -> None:
         """Take in what the API server says of a pod of this node."""
         if event.pod is None:
@@ -120,6 +128,7 @@ class Agent:
         elif event.kind == "deleted" or event.pod.ended:
             self._gone(event.pod.uid)
         elif event.pod.is_ours() or event.pod.uid in self._works:
+            self._stirred_s = time.monotonic()
             self._seen(event.pod)
 
     async def prepare(self, asked: Pod, within_s: float) -> None:
@@ -136,6 +145,7 @@ class Agent:
 
         """
         references = asked.references()
+        self._stirred_s = time.monotonic()
         if asked.uid in self._past:
             raise _ending()
         work = self._works.get(asked.uid) or self._adopt(asked)

@@ -1,6 +1,6 @@
 """Run the agent of a node until it is told to end: everything is put together here.
 
-    socket ──► agent ◄── pods of the node          tidier, node's labels and condition, metrics beside it
+    socket ──► agent ◄── pods of the node          tidier, merger, node's labels and condition, metrics beside it
 
 SIGTERM and SIGINT end it within five seconds: whoever waits hears that the agent has gone and asks the next one,
 realisations are killed and taken up again, and nothing is lost. It begins to serve before it knows the cluster, as pods
@@ -29,6 +29,7 @@ from breakbulk.lock.variants import LEVELS
 from breakbulk.node.agent.agent import Agent
 from breakbulk.node.agent.cluster import Cluster, Condition
 from breakbulk.node.agent.features import labels, listed
+from breakbulk.node.agent.merging import Merger
 from breakbulk.node.agent.metrics import Metrics
 from breakbulk.node.agent.metrics_page import serving_metrics
 from breakbulk.node.agent.serving import serving
@@ -99,6 +100,7 @@ async def run_with(options: AgentSettings, cluster: Cluster, *, ready: Callable[
                     _beside(_follow(agent, cluster)),
                     _beside(_tell(agent)),
                     _beside(tidier.run()),
+                    _beside(Merger(options, agent).run()),
                     _beside(_describe(options, cluster, agent, tidier, metrics)),
                 ):
                     ready()

@@ -19,6 +19,7 @@ from breakbulk.library.remote import RemoteEnvironment
 from breakbulk.node.realising.orders import Note, Progress, Realise, answering, say, unpacked
 from breakbulk.node.realising.pinning import Target, pin_name
 from breakbulk.node.realising.planning import plan_of
+from breakbulk.store.bundle import merged
 from breakbulk.store.faults import store_fault
 from breakbulk.store.layout import Layout
 from breakbulk.store.milestones import passed
@@ -40,10 +41,11 @@ def realised(order: Realise, reporter: Reporter) -> tuple[MountPlan, Realised]:
     remote = RemoteEnvironment(parse_reference(order.reference), settings, reporter)
     made = remote.realise()
     passed("node-realised")
-    plan = plan_of(remote.recorded.change, remote.manifest, made.lowers)
+    layout = Layout(settings.store)
+    plan = plan_of(remote.recorded.change, remote.manifest, merged(layout, made.lowers, make=False))
     try:
         if order.pinned:
-            pin(Layout(settings.store), pin_name(Target(plan.environment, plan.digest)), remote.lock)
+            pin(layout, pin_name(Target(plan.environment, plan.digest)), remote.lock)
             passed("node-pinned")
         os.makedirs(f"{order.state}/plans", mode=0o700, exist_ok=True)
         plan.write(order.state)

@@ -1,7 +1,7 @@
 """What the agent tells the processes that it starts, and what they answer: JSON, an order in, lines out.
 
 Settings travel with the order, over a pipe, as they may hold credentials of a hub: command lines and files are for all
-to read. Counterparts: `children`, which starts processes, and the programs `realising` and `collecting`.
+to read. Counterparts: `children`, which starts processes, and the programs `environments`, `collecting`, `merging`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,19 @@ from breakbulk.errors import BreakbulkError
 from breakbulk.settings import Settings
 from breakbulk.store import linux
 
-__all__ = ["Collect", "Note", "Outcome", "Progress", "Realise", "answering", "encode", "packed", "say", "unpacked"]
+__all__ = [
+    "Collect",
+    "Merge",
+    "Note",
+    "Outcome",
+    "Progress",
+    "Realise",
+    "answering",
+    "encode",
+    "packed",
+    "say",
+    "unpacked",
+]
 
 
 class Realise(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +77,23 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True):
     parent: int = 0
 
 
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """Have environments mounted in fewer layers.
+
+    Attributes:
+        state: Where plans are.
+        settings: Of the agent (`packed`).
+        targets: `owner/name` and 64 hexadecimal digits of each.
+        parent: Process id of the agent.
+
+    """
+
+    state: str
+    settings: dict[str, Any]
+    targets: list[tuple[str, str]]
+    parent: int = 0
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
     """How far it has come: bytes of archives and objects, and what it is about."""
 
@@ -86,10 +115,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
     error: dict[str, Any] | None = None
 
 
-Order = TypeVar("Order", Realise, Collect)
+Order = TypeVar("Order", Realise, Collect, Merge)
 
 
-def encode(order: Realise | Collect) -> bytes:
+def encode(order: Realise | Collect | Merge) -> bytes:
     """Return the bytes of an order."""
     return msgspec.json.encode(order)
 

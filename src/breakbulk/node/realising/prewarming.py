@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from breakbulk.node.realising.environments import realised
+from breakbulk.node.realising.merging import merge
 from breakbulk.node.realising.orders import Realise, packed
+from breakbulk.node.realising.pinning import Target
 from breakbulk.node.realising.recording import prepare_places
 from breakbulk.reporting import SILENT, Reporter
+from breakbulk.store.layout import Layout
 
 if TYPE_CHECKING:
     from breakbulk.node.place import NodePlace
@@ -24,7 +27,7 @@ __all__ = ["prewarm"]
 def prewarm(
     reference: str, place: NodePlace, settings: Settings, reporter: Reporter = SILENT
 ) -> tuple[MountPlan, Realised]:
-    """Make what `reference` means now present, and write its plan.
+    """Make what `reference` means now present, and write its plan, with few layers.
 
     Raises:
         UsageError: `reference-invalid`.
@@ -34,4 +37,6 @@ def prewarm(
     """
     prepare_places(str(place.run), str(place.state))
     order = Realise(reference=reference, state=str(place.state), settings=packed(settings), pinned=False)
-    return realised(order, reporter)
+    plan, made = realised(order, reporter)
+    merge(Layout(settings.store), order.state, [Target(plan.environment, plan.digest)])
+    return plan, made

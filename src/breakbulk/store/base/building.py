@@ -118,7 +118,7 @@ def _build(layout: Layout, stage: Stage, facts: Facts, locales: Sequence[str], r
     upper = stage.directory / "upper"
     upper.mkdir()
     write_tree(stage.tree, additions, ownership)
-    lowers = bundled(layout, [stage.tree, *(member.tree for member in facts.members)])
+    lowers = [stage.tree, *bundled(layout, [member.tree for member in facts.members])]
     for line in programs.run(wanted, lowers, upper, shell=facts.kind("/bin/sh") is not None):
         reporter.note(line)
     made = Additions(facts)

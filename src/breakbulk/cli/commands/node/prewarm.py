@@ -34,9 +34,11 @@ def command(invocation: Invocation, *, wanted: tuple[str, ...], **given: Any) ->
     from breakbulk.node.realising.prewarming import prewarm
 
     settings = replace(invocation.settings, store=place.store)
-    plans = [prewarm(reference, place, settings, invocation)[0] for reference in wanted]
+    done = [prewarm(reference, place, settings, invocation) for reference in wanted]
     document = [
-        {"environment": plan.environment, "generation": plan.generation, "digest": plan.digest} for plan in plans
+        {"environment": plan.environment, "generation": plan.generation, "digest": plan.digest} for plan, _ in done
     ]
-    lines = [f"{plan.environment}:{plan.generation} is here ({count(len(plan.lowers), 'package')})" for plan in plans]
+    lines = [
+        f"{plan.environment}:{plan.generation} is here ({count(len(made.trees), 'package')})" for plan, made in done
+    ]
     invocation.report({"environments": document}, "\n".join(lines))
