@@ -30,6 +30,7 @@ CLUSTER = "bench"
 HOME = WORK / "kubernetes"
 HUB = WORK / "hub-kubernetes"
 _RECENT_S = 65.0
+_REMOVED_S = 10.0
 _numbers = itertools.count(1)
 
 
@@ -100,10 +101,13 @@ class Node:
     def forget_removals(self) -> None:
         """Wait until a removal of tens of thousands of files is not paid for by whoever makes files next.
 
-        ext4 takes no inode that was freed in the last minute, and looks at each of those for every file that it makes
-        (`recently_deleted` in fs/ext4/ialloc.c).
+        ext4 takes no inode that was freed in the last minute, or in the last six if that is not on the disk yet, and
+        looks at each of those for every file that it makes (`recently_deleted` in fs/ext4/ialloc.c). containerd removes
+        the layers of an image some moments after it has said so.
         """
         self.settle()
+        time.sleep(_REMOVED_S)
+        os.sync()
         time.sleep(_RECENT_S)
 
     def empty(self) -> None:

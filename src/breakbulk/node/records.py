@@ -6,6 +6,7 @@
     <run>/pods/<uid>.json   `PodRecord`: which digest each reference of a pod meant when the pod came; it lives as long
                             as the pod, so that a container that starts again gets what it had
     <run>/ready/<uid>       empty: all environments of the pod have been here since, so that its sandbox need not wait
+    <run>/waiting/<uid>     empty: locked while something is done for the pod, so that its sandbox waits for the lock
 
 A plan is of an environment *and* a digest: whoever pushes vouches for prepared trees, which the digest says nothing of,
 so that who pushes the same lock under another name must not have a say in what this one mounts.
@@ -24,7 +25,7 @@ TYPE_CHECKING = False  # typing takes longer to import than the runtime handler 
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["MountPlan", "PodRecord", "plan_path", "ready_path", "record_path"]
+__all__ = ["MountPlan", "PodRecord", "plan_path", "ready_path", "record_path", "waiting_path"]
 
 _FORMAT = 1
 _DIGITS = "0123456789"
@@ -194,6 +195,11 @@ def record_path(run: str, uid: str) -> str:
 def ready_path(run: str, uid: str) -> str:
     """Return what is there when all environments of a pod are; for a uid that `record_path` has taken."""
     return f"{run}/ready/{uid}"
+
+
+def waiting_path(run: str, uid: str) -> str:
+    """Return what is locked while something is done for a pod; for a uid that `record_path` has taken."""
+    return f"{run}/waiting/{uid}"
 
 
 def _is_word(text: str) -> bool:

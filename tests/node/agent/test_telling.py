@@ -83,3 +83,23 @@ def test_a_pod_that_has_gone_is_told_nothing(monkeypatch: pytest.MonkeyPatch) ->
         await told.conditions_reach(1)
 
     assert told_by(act).conditions == [("there", True)]
+
+
+def test_after_a_burst_conditions_come_one_after_another_and_the_newest_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "_BURST", 3)
+    monkeypatch.setattr(telling, "_EVERY_S", 0.2)
+    pods = [pod(f"p{number}") for number in range(10)]
+
+    async def act(teller: Teller, told: Told) -> None:
+        for each in pods:
+            teller.realising(each, "3 of 7 MB")
+        await told.conditions_reach(3)
+        for each in pods:
+            teller.ready(each, "present", waited=True)
+        await told.conditions_reach(13)
+
+    told = told_by(act)
+    said = {uid: [status for other, status in told.conditions if other == uid] for uid in (each.uid for each in pods)}
+    assert all(statuses[-1] is True for statuses in said.values())
+    assert sum(statuses == [True] for statuses in said.values()) >= 6
+    assert len(told.events) == 20

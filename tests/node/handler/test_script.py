@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nodes import until
 
 from breakbulk.node import handler
-from breakbulk.node.records import ready_path
+from breakbulk.node.agent.gates import Gates
+from breakbulk.node.records import ready_path, waiting_path
 
 RECORDER = """\
 #!/bin/sh
@@ -115,11 +117,20 @@ def test_any_path_is_a_literal(python, runc, source, state):
     ],
 )
 def test_only_the_sandbox_of_a_pod_that_is_ready_goes_past_python(tmp_path, recorder, kind, uid, called):
-    run, bundle = tmp_path / "it's run", tmp_path / "a bundle"
-    bundle.mkdir()
+    run = tmp_path / "it's run"
     ready = Path(ready_path(str(run), "6f2f-a"))
     ready.parent.mkdir(parents=True)
     ready.touch()
+    create = creation(tmp_path, run, recorder, kind, uid)
+    assert subprocess.run(create, check=False, capture_output=True).returncode == (7 if called else 127)
+    if called:
+        assert Path(f"{recorder}.arguments").read_bytes() == b"".join(os.fsencode(word) + b"\0" for word in create[1:])
+
+
+def creation(tmp_path: Path, run: Path, recorder: Path, kind: str = "sandbox", uid: str = "6f2f-a") -> list[str]:
+    """Return the command that makes a container; where it would need Python, it fails with 127."""
+    bundle = tmp_path / "a bundle"
+    bundle.mkdir()
     if kind == "in a sandbox":
         (bundle / "sandbox").touch()
     cri = {
@@ -132,7 +143,54 @@ def test_only_the_sandbox_of_a_pod_that_is_ready_goes_past_python(tmp_path, reco
     script = tmp_path / "runtime"
     script.write_text(handler.script("/nowhere/python", "/nowhere", runc=str(recorder), **{**PATHS, "run": str(run)}))
     script.chmod(0o755)
-    words = ["--root", "/r", "create", "--bundle", str(bundle), "c1"]
-    assert subprocess.run([script, *words], check=False, capture_output=True).returncode == (7 if called else 127)
-    if called:
-        assert Path(f"{recorder}.arguments").read_bytes() == b"".join(os.fsencode(word) + b"\0" for word in words)
+    return [str(script), "--root", "/r", "create", "--bundle", str(bundle), "c1"]
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Gates:
+    """The gates of an agent; that of `6f2f-a` is shut."""
+    run = str(tmp_path / "it's run")
+    for path in (waiting_path(run, ""), ready_path(run, "")):
+        Path(path).mkdir(parents=True)
+    made = Gates(run)
+    made.shut("6f2f-a")
+    return made
+
+
+def waits(process: subprocess.Popen) -> bool:
+    """Say whether somebody of a process group waits for a lock, as the kernel has it: not whether time has passed."""
+    waiting = [line.split()[5] for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+    return any(os.getpgid(int(pid)) == process.pid for pid in waiting if Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_sandbox_waits_at_a_gate_and_python_asks_if_the_pod_is_not_ready_then(tmp_path, recorder, gates, ready):
+    run = tmp_path / "it's run"
+    command = creation(tmp_path, run, recorder)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        until(lambda: waits(process))
+        if ready:
+            Path(ready_path(str(run), "6f2f-a")).touch()
+        gates.open("6f2f-a")
+        assert process.wait(30) == (7 if ready else 127)
+    assert list((run / "waiting").iterdir()) == []
+
+
+def test_a_gate_of_an_agent_that_has_died_holds_nobody_back(tmp_path, recorder, gates):
+    run = tmp_path / "it's run"
+    left = Path(waiting_path(str(run), "6f2f-a"))
+    gates.open("6f2f-a")
+    left.touch()
+    done = subprocess.run(creation(tmp_path, run, recorder), check=False, capture_output=True)
+    assert (done.returncode, left.exists()) == (127, True)
+    gates.shut("6f2f-a")
+    gates.open("6f2f-a")
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("uid", ["../../escaped", "", "a/b", "x" * 300])
+def test_what_names_no_file_has_no_gate(tmp_path, gates, uid):
+    before = sorted(tmp_path.rglob("*"))
+    gates.shut(uid)
+    gates.open(uid)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -27,6 +27,7 @@ from breakbulk.errors import BreakbulkError, HubError, NotFoundError, StoreError
 from breakbulk.node.agent.children import run_child
 from breakbulk.node.agent.cluster import Cluster, PodEvent
 from breakbulk.node.agent.flights import Flights
+from breakbulk.node.agent.gates import Gates
 from breakbulk.node.agent.metrics import Metrics
 from breakbulk.node.agent.pods import Pod
 from breakbulk.node.agent.queue import Queue, State
@@ -82,6 +83,7 @@ class Agent:
         self._cluster = cluster
         self._metrics = metrics
         self._teller = Teller(cluster)
+        self._gates = Gates(str(options.place.run))
         self._layout = Layout(options.settings.store)
         self._state, self._run = str(options.place.state), str(options.place.run)
         self._resolver = Resolver(options.settings)
@@ -211,7 +213,7 @@ class Agent:
             self._want(work, pod.references())
         except BreakbulkError as error:
             if work.invalid is None:
-                self._teller.failed(pod, error)
+                self._fail(work, error)
             work.invalid = error
         else:
             work.invalid = None
@@ -231,6 +233,7 @@ class Agent:
             flights.forget(work.pod.uid)
         if not work.ready:
             work.invalid = _ending()
+        self._gates.open(work.pod.uid)
         work.changed()
 
     def _gone(self, uid: str) -> None:
@@ -261,6 +264,7 @@ class Agent:
                     flights.forget(work.pod.uid)
                 for wish in work.wishes.values():
                     wish.asked = False
+                self._gates.open(work.pod.uid)
             asyncio.get_running_loop().call_later(_GRACE_S, self._doubted, work)
             return
         if pod is None or pod.uid != work.pod.uid:
@@ -301,6 +305,8 @@ class Agent:
         for wish in work.wishes.values():
             if not wish.asked and not work.pod.ending:
                 wish.asked, wish.error = True, None
+                if not work.ready:
+                    self._gates.shut(work.pod.uid)
                 self._pursue(work, wish)
 
     def _pursue(self, work: Work, wish: Wish) -> None:
@@ -349,6 +355,7 @@ class Agent:
         if work.ready:
             return
         work.ready = True
+        self._gates.open(work.pod.uid)
         self._metrics.ready_seconds.observe(asyncio.get_running_loop().time() - work.arrived_s)
         shown = ", ".join(wish.shown for wish in work.wishes.values())
         self._teller.ready(work.pod, f"{shown}: present on this node", waited=work.realised)
@@ -360,8 +367,7 @@ class Agent:
             self.disk_full.set()
         for work, wish in self._wishes(key, waiters):
             wish.error = error
-            self._teller.failed(work.pod, error)
-            work.changed()
+            self._fail(work, error)
 
     def _refused(self, key: str, waiter: str) -> None:
         error = HubError(
@@ -373,8 +379,13 @@ class Agent:
         )
         for work, wish in self._wishes(key, [waiter]):
             wish.asked, wish.error = False, error
-            self._teller.failed(work.pod, error)
-            work.changed()
+            self._fail(work, error)
+
+    def _fail(self, work: Work, error: BreakbulkError) -> None:
+        """Tell everybody who waits for a pod what is wrong."""
+        self._teller.failed(work.pod, error)
+        self._gates.open(work.pod.uid)
+        work.changed()
 
     def _wishes(self, key: str, waiters: Iterable[str]) -> list[tuple[Work, Wish]]:
         """Return what some pods wish for under a key of one of the queues: a reference, or what it means."""

@@ -1,9 +1,10 @@
 """Tell a cluster how its pods fare: events for people, conditions for programs, and never more than is read.
 
 Progress is told when it begins and then every fifteen seconds; conditions are sent one at a time for each pod, the
-newest only, and again while the API server does not answer. That a pod had nothing to wait for is told when it and its
-like have started: a condition makes kubelet look at the pod again, and fifty at once slow each other down. Whoever
-tells never waits. Words carry no credentials, as errors do not.
+newest only, and again while the API server does not answer. A condition makes kubelet look at the pod again, and fifty
+at once slow each other down: so after a few of them the others come one after another, and that a pod had nothing to
+wait for is told when it and its like have started. Whoever tells never waits. Words carry no credentials, as errors do
+not.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ TELL_EVERY_S = 15.0
 _LOG = logging.getLogger(__name__)
 _TRIES = 6
 _PAUSE_S = 1.0
-_AT_ONCE = 4
 _UNHURRIED_S = 30.0
+_BURST = 10
+_EVERY_S = 0.5
+"""So often a condition is set when more than a burst of them is due."""
 
 
 class Teller:
@@ -40,7 +43,7 @@ class Teller:
         self._cluster = cluster
         self._unsent: dict[str, tuple[Pod, Condition]] = {}
         self._sending: dict[str, asyncio.Task[None]] = {}
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._next_s = 0.0
         self._unready: set[str] = set()
         self._closed = False
 
@@ -101,10 +104,12 @@ class Teller:
     async def _send_newest(self, uid: str) -> None:
         failures = 0
         while uid in self._unsent and failures < _TRIES:
+            await self._turn()
+            if uid not in self._unsent:
+                return
             pod, condition = self._unsent[uid]
             try:
-                async with self._places:
-                    await self._cluster.set_pod_condition(pod, condition)
+                await self._cluster.set_pod_condition(pod, condition)
             except BreakbulkError as error:
                 failures += 1
                 _LOG.info("a condition of %s/%s was not set: %s", pod.namespace, pod.name, error)
@@ -113,3 +118,10 @@ class Teller:
             failures = 0
             if self._unsent.get(uid) == (pod, condition):
                 del self._unsent[uid]
+
+    async def _turn(self) -> None:
+        """Wait until one more condition may be set."""
+        now_s = asyncio.get_running_loop().time()
+        due_s = max(self._next_s, now_s - (_BURST - 1) * _EVERY_S)
+        self._next_s = due_s + _EVERY_S
+        await asyncio.sleep(max(due_s - now_s, 0.0))

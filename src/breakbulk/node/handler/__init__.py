@@ -29,20 +29,27 @@ _SCRIPT = """\
 # Written by `breakbulk node install`, which writes it again: runc for pods that run environments.
 case " $* " in
 *" create "*)
-  # The sandbox of a pod whose environments are all here waits for nothing. Bundles with a file `sandbox` are in one.
+  # The sandbox of a pod whose environments are all here waits for nothing; of another, until the agent unlocks a file
+  # or Python asks it what is wrong. Bundles with a file `sandbox` are in one.
   breakbulk_uid=
   for breakbulk_word; do
     [ "$breakbulk_option" != --bundle ] || breakbulk_bundle=$breakbulk_word
     breakbulk_option=$breakbulk_word
   done
   [ -e "$breakbulk_bundle/sandbox" ] || breakbulk_uid=$(sed -n {sandbox} "$breakbulk_bundle/config.json" 2>/dev/null)
-  [ "$breakbulk_uid" ] && [ -e {ready}"$breakbulk_uid" ] || exec {python} -IS -c {program} "$@"
+  [ "$breakbulk_uid" ] || exec {python} -IS -c {program} "$@"
+  [ -e {ready}"$breakbulk_uid" ] || [ ! -e {waiting}"$breakbulk_uid" ] ||
+    flock -s -w {gate_s} 9 2>/dev/null 9<{waiting}"$breakbulk_uid"
+  [ -e {ready}"$breakbulk_uid" ] || exec {python} -IS -c {program} "$@"
   ;;
 *" exec "*) exec {python} -IS -c {program} "$@" ;;
 esac
 exec {runc} "$@"
 """
 """A shell starts in a tenth of the time that Python takes, and most calls are not for us."""
+
+_GATE_S = 20
+"""Realisations mostly take less; with what Python then waits, it is less than kubelet's two minutes."""
 
 _SANDBOX = (
     r'/"io\.kubernetes\.cri\.container-type":"sandbox"/'
@@ -108,7 +115,7 @@ def script(
     from json import dumps
     from shlex import quote
 
-    from breakbulk.node.records import ready_path
+    from breakbulk.node.records import ready_path, waiting_path
 
     missing = PlatformError(
         "the runtime handler is not where it was when this node was installed",
@@ -125,6 +132,8 @@ def script(
         runc=quote(runc),
         sandbox=quote(_SANDBOX),
         ready=quote(ready_path(run, "")),
+        waiting=quote(waiting_path(run, "")),
+        gate_s=_GATE_S,
     )
 
 

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from breakbulk.node.records import PodRecord, ready_path, record_path
+from breakbulk.node.records import PodRecord, ready_path, record_path, waiting_path
 from breakbulk.store.faults import store_fault
 
 __all__ = ["forget_record", "prepare_places", "read_record", "recorded_uids", "write_record"]
@@ -22,7 +22,7 @@ def prepare_places(run: str, state: str) -> None:
     Raises `StoreError`.
     """
     try:
-        for place in (f"{run}/pods", f"{run}/ready", f"{state}/plans", f"{state}/pods"):
+        for place in (f"{run}/pods", f"{run}/ready", f"{run}/waiting", f"{state}/plans", f"{state}/pods"):
             os.makedirs(place, exist_ok=True)
             os.chmod(place, 0o700)
             _remove_half_written(place)
@@ -60,7 +60,7 @@ def write_record(run: str, state: str, record: PodRecord, *, ready: bool) -> Non
 def forget_record(run: str, state: str, uid: str) -> None:
     """Remove what was written down of a pod."""
     with contextlib.suppress(ValueError):
-        for path in (record_path(run, uid), ready_path(run, uid), record_path(state, uid)):
+        for path in (record_path(run, uid), ready_path(run, uid), waiting_path(run, uid), record_path(state, uid)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
@@ -69,7 +69,8 @@ def recorded_uids(run: str, state: str, age_s: float) -> list[str]:
     """Return the uids of all pods with a record that is older than so many seconds."""
     found: set[str] = set()
     oldest = time.time() - age_s
-    for place, suffix in ((f"{run}/pods", ".json"), (f"{run}/ready", ""), (f"{state}/pods", ".json")):
+    places = ((f"{run}/pods", ".json"), (f"{run}/ready", ""), (f"{run}/waiting", ""), (f"{state}/pods", ".json"))
+    for place, suffix in places:
         with os.scandir(place) as entries:
             found.update(
                 entry.name.removesuffix(suffix)
