@@ -1,4 +1,4 @@
-"""What the agent says: errors on one line, sizes, estimates, labels, settings that travel."""
+"""What the agent says: errors on one line, sizes, labels, settings that travel."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from breakbulk.errors import NetworkError, UsageError
 from breakbulk.node.agent.features import labels, listed
 from breakbulk.node.agent.settings import AgentSettings, address_of
-from breakbulk.node.agent.wording import Estimate, amount, error_of, sentence, waiting
+from breakbulk.node.agent.wording import amount, error_of, sentence
 from breakbulk.node.place import NodePlace
 from breakbulk.node.realising.orders import packed, unpacked
 from breakbulk.node.realising.pinning import Target, pin_name
@@ -44,23 +44,6 @@ def test_sizes_as_people_write_them() -> None:
 @given(st.integers(0, 10**18))
 def test_every_size_has_words(size) -> None:
     assert amount(size)
-
-
-def test_whoever_waits_is_told_for_what() -> None:
-    assert waiting(2) == "waiting, as 2 others are realised first"
-    assert waiting(1) == "waiting, as another is realised first"
-    assert "other" not in waiting(0)
-
-
-def test_an_estimate_is_made_of_the_pace_so_far() -> None:
-    estimate = Estimate(10.0)
-    assert estimate.words(11.0) == "being realised"
-    estimate.progressed(0, 800_000_000, "Downloading")
-    assert estimate.words(15.0) == "0 bytes of 800 MB are here"
-    estimate.progressed(200_000_000, 800_000_000, "Downloading")
-    assert estimate.words(20.0) == "200 MB of 800 MB are here, about 30 s left"
-    estimate.progressed(800_000_000, 800_000_000, "Unpacking")
-    assert estimate.words(50.0) == "800 MB of 800 MB are here, unpacking"
 
 
 def test_labels_are_valid_and_say_what_every_processor_has() -> None:

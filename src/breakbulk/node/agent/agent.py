@@ -30,14 +30,14 @@ from breakbulk.node.agent.flights import Flights
 from breakbulk.node.agent.gates import Gates
 from breakbulk.node.agent.metrics import Metrics
 from breakbulk.node.agent.pods import Pod
+from breakbulk.node.agent.progress import Estimates
 from breakbulk.node.agent.queue import Queue, State
 from breakbulk.node.agent.resolving import Resolved, Resolver
 from breakbulk.node.agent.settings import AgentSettings
 from breakbulk.node.agent.telling import TELL_EVERY_S, Teller
 from breakbulk.node.agent.threads import in_daemon
 from breakbulk.node.agent.wishes import Wish, Work
-from breakbulk.node.agent.wording import Estimate, amount, waiting
-from breakbulk.node.realising.orders import Progress, Realise, packed
+from breakbulk.node.realising.orders import Realise, packed
 from breakbulk.node.realising.pinning import Target, hold, let_go, sweep
 from breakbulk.node.realising.recording import forget_record, read_record, recorded_uids, write_record
 from breakbulk.node.records import MountPlan
@@ -94,7 +94,6 @@ class Agent:
         self._past: dict[str, None] = {}
         self._users: defaultdict[Target, set[str]] = defaultdict(set)
         self._pinning: defaultdict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._estimates: dict[str, Estimate] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._resolutions: Flights[Resolved] = Flights(
             Queue(at_once=_RESOLUTIONS, waiting_max=options.waiting_max, fresh=True),
@@ -110,6 +109,7 @@ class Agent:
             disappointed=self._disappointed,
             refused=self._refused,
         )
+        self._estimates = Estimates(self._realisations.queue)
 
     @property
     def targets(self) -> set[Target]:
@@ -425,24 +425,19 @@ class Agent:
         environment, _, digest = key.partition("@sha256:")
         order = Realise(reference=key, state=self._state, settings=packed(self._options.settings))
         begun_s = asyncio.get_running_loop().time()
-        self._estimates[key] = estimate = Estimate(begun_s)
         try:
-            result = await run_child(_REALISING, order, lambda progress: self._progressed(estimate, progress))
+            with self._estimates.of(key, begun_s) as progressed:
+                result = await run_child(_REALISING, order, progressed)
         except BaseException as error:
             ended = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
             self._metrics.realisations.labels(ended).inc()
             self._spawn(self._let_go(Target(environment, digest)))  # it may have pinned what nobody wants now
             raise
-        finally:
-            del self._estimates[key]
         self.changed.set()
         self._metrics.realisations.labels("done").inc()
         self._metrics.realisation_seconds.observe(asyncio.get_running_loop().time() - begun_s)
         self._metrics.fetched_bytes.inc(int(result.get("bytes_downloaded", 0)))
         return await self._held(Target(environment, digest)) or _raise(_vanished(key))
-
-    def _progressed(self, estimate: Estimate, progress: Progress) -> None:
-        estimate.progressed(progress.done_bytes, progress.total_bytes, progress.phase)
 
     async def _held(self, target: Target) -> MountPlan | None:
         async with self._pinning[target]:
@@ -491,28 +486,16 @@ class Agent:
     # Words.
 
     def _tell_progress(self, work: Work) -> None:
-        work.told_s = asyncio.get_running_loop().time()
-        self._teller.realising(work.pod, self._progress(work, work.wishes))
-
-    def _progress(self, work: Work, references: Iterable[str]) -> str:
-        return "; ".join(self._said(wish) for name in references if not (wish := work.wishes[name]).here)
-
-    def _said(self, wish: Wish) -> str:
-        if wish.target is None:
-            return f"{wish.shown}: looking up what it is"
-        if estimate := self._estimates.get(str(wish.target)):
-            return f"{wish.shown}: {estimate.words(asyncio.get_running_loop().time())}"
-        missing = f"{amount(wish.left_bytes)} are missing"
-        if self._realisations.queue.state(str(wish.target)) is State.WAITING:
-            return f"{wish.shown}: {missing}; {waiting(self._realisations.queue.running)}"
-        return f"{wish.shown}: {missing}"
+        work.told_s = now_s = asyncio.get_running_loop().time()
+        self._teller.realising(work.pod, self._estimates.words(work.wishes.values(), now_s))
 
     def _not_yet(self, work: Work, references: Iterable[str]) -> StoreError:
+        wishes = [work.wishes[name] for name in references if name in work.wishes]
         return StoreError(
             "the environment is not on this node yet",
             identifier="environment-realising",
             where=self._options.place.name,
-            why=self._progress(work, [name for name in references if name in work.wishes]) or None,
+            why=self._estimates.words(wishes, asyncio.get_running_loop().time()) or None,
             hint="nothing: the pod starts when it is there, and kubelet asks again by itself",
         )
 

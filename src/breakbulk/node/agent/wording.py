@@ -7,7 +7,7 @@ from typing import Any
 
 from breakbulk.errors import BreakbulkError
 
-__all__ = ["Estimate", "amount", "error_of", "sentence", "waiting"]
+__all__ = ["amount", "error_of", "sentence"]
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -34,46 +34,3 @@ def amount(size_bytes: float) -> str:
     power = min(len(str(int(size_bytes))) - 1, 14) // 3
     scaled = size_bytes / 1000**power
     return f"{scaled:.1f} {_UNITS[power]}" if power and scaled < 10 else f"{scaled:.0f} {_UNITS[power]}"
-
-
-def waiting(running: int) -> str:
-    """Return why a realisation waits while so many others run; none do while the store is tidied."""
-    match running:
-        case 0:
-            return "waiting until packages that nobody needs are removed"
-        case 1:
-            return "waiting, as another is realised first"
-        case _:
-            return f"waiting, as {running} others are realised first"
-
-
-class Estimate:
-    """How far a realisation has come, and how long the rest takes at the pace so far.
-
-    Args:
-        begun_s: When it began, by any clock that `words` is told of as well.
-
-    """
-
-    def __init__(self, begun_s: float) -> None:
-        self._begun_s = begun_s
-        self._done_bytes = self._total_bytes = 0
-        self._phase = ""
-
-    def progressed(self, done_bytes: int, total_bytes: int, phase: str) -> None:
-        """Take in how far it is."""
-        self._done_bytes, self._total_bytes, self._phase = done_bytes, total_bytes, phase
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds of the rest for each second so far; None while nobody can tell."""
-        done, total = self._done_bytes, self._total_bytes
-        return (total - done) / done if done and total >= done else None
-
-    def words(self, now_s: float) -> str:
-        """Return `120 MB of 800 MB, about 40 s left`."""
-        if not self._total_bytes:
-            return "being realised"
-        left = "" if self.left_s is None else f", about {max(self.left_s * (now_s - self._begun_s), 1):.0f} s left"
-        said = f"{amount(self._done_bytes)} of {amount(self._total_bytes)} are here"
-        return said + (left if self._done_bytes < self._total_bytes else ", unpacking")
