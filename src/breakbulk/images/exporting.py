@@ -28,6 +28,7 @@ from breakbulk.lock.model import Lock
 from breakbulk.manifest.schema import ContainerizeConfig, Manifest
 from breakbulk.reporting import SILENT, Reporter
 from breakbulk.settings import Settings
+from breakbulk.store.bundle import trees_of
 from breakbulk.store.faults import store_fault
 from breakbulk.store.layout import Layout
 
@@ -71,7 +72,7 @@ def imaged(exported: Exported, settings: Settings, reporter: Reporter = SILENT) 
 
     """
     layout = Layout(settings.store)
-    trees = [read_tree(layout, lower) for lower in exported.lowers]
+    trees = [read_tree(layout, lower) for lower in trees_of(layout, exported.lowers)]
     base = next((tree for tree in trees if exported.base and tree.name == exported.base.name), None)
     plans = plan(base, [tree for tree in trees if tree is not base])
     variables, own = _variables(exported, trees), _own_layer(exported, trees)

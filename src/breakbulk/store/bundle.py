@@ -19,6 +19,7 @@ from pathlib import Path
 from breakbulk.store.claims import Claims
 from breakbulk.store.layout import KEY_DIGITS, Layout
 from breakbulk.store.milestones import passed
+from breakbulk.store.namespaces import needs_user_namespace
 from breakbulk.store.staging import Stage
 
 __all__ = ["BUNDLE_OVER", "bundled", "containing", "contents", "discard", "is_merged", "merged", "trees_of"]
@@ -197,10 +198,8 @@ def _end(directory: str) -> None:
 
     Linux, Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".
     """
-    try:
-        os.setxattr(directory, "trusted.overlay.opaque", b"y")
-    except PermissionError:  # such a user's overlays are mounted with `userxattr`
-        os.setxattr(directory, "user.overlay.opaque", b"y")
+    space = "user" if needs_user_namespace() else "trusted"  # an ordinary user mounts with `userxattr`
+    os.setxattr(directory, f"{space}.overlay.opaque", b"y")
 
 
 def _take_attributes(source: str, target: str) -> None:

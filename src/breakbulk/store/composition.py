@@ -16,7 +16,7 @@ import msgspec
 
 from breakbulk.ecosystems.interface import Entry
 from breakbulk.lock.model import Package, package_id
-from breakbulk.store.bundle import bundled
+from breakbulk.store.bundle import BUNDLE_OVER, bundled
 from breakbulk.store.conflicts import Tree, arrange
 from breakbulk.store.layout import Layout, directory_name
 from breakbulk.store.milestones import passed
@@ -43,7 +43,7 @@ def compose(layout: Layout, base: Path | None, packages: Sequence[Package]) -> t
     else:
         order = _merged_in(_settled(layout, [package for package in packages if package not in own]), own)
     trees = [layout.tree(package) for package in order]
-    return bundled(layout, [base, *trees] if base else trees)
+    return (base, *bundled(layout, trees, most=BUNDLE_OVER - 1)) if base else bundled(layout, trees)
 
 
 def _arranged(layout: Layout, packages: Sequence[Package]) -> list[Package]:
