@@ -4,6 +4,8 @@ import pytest
 from tar_ecosystem import TarEcosystem, make_package, settings_for
 
 from breakbulk.errors import ConflictError
+from breakbulk.store import composition
+from breakbulk.store.bundle import trees_of
 from breakbulk.store.composition import check_conflicts, compose
 from breakbulk.store.layout import Layout
 from breakbulk.store.realise import realise
@@ -43,6 +45,16 @@ def test_base_is_on_top_then_priority_then_the_locks_order(tmp_path, store):
         "a",
         "late",
     ]
+
+
+def test_of_too_many_packages_the_base_stays_a_layer_of_its_own(tmp_path, store, monkeypatch):
+    packages = [make_package(tmp_path, f"p{number}", {f"{number}": b"1"}) for number in range(4)]
+    layout = store(*packages)
+    monkeypatch.setattr(composition, "BUNDLE_OVER", 2)
+    base, *rest = compose(layout, tmp_path / "base", packages)
+    assert base == tmp_path / "base"
+    assert [path.parent for path in rest] == [layout.bundles]
+    assert trees_of(layout, rest) == tuple(layout.tree(package) for package in packages)
 
 
 def test_the_second_time_no_record_is_read(tmp_path, store):
