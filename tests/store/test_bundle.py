@@ -106,16 +106,42 @@ def test_an_overlay_of_merged_runs_shows_what_one_of_all_trees_does(layout, open
 
 
 def test_a_bundle_costs_no_content_and_is_made_once(layout, tmp_path):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "file").write_text("text")
-    (tmp_path / "two").mkdir()
+    for path in ("one/usr/file", "one/etc/crontab", "two/usr/other"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("text")
+    (tmp_path / "one" / "etc" / "link").symlink_to("crontab")
     first = bundled(layout, [tmp_path / "one", tmp_path / "two"], most=1)
-    assert (first[0] / "file").stat().st_ino == (tmp_path / "one" / "file").stat().st_ino
+    assert (first[0] / "usr" / "file").stat().st_ino == (tmp_path / "one" / "usr" / "file").stat().st_ino
     before = first[0].stat()
     assert bundled(layout, [tmp_path / "one", tmp_path / "two"], most=1) == first
     assert first[0].stat().st_ctime_ns == before.st_ctime_ns
     assert list(layout.staging.iterdir()) == []
     assert bundled(layout, [tmp_path / "two", tmp_path / "one"], most=1) != first
+
+
+def test_files_of_etc_keep_one_name_and_are_the_same_otherwise(layout, tmp_path):
+    """cron(8) takes no table with more than one link."""
+    for name in ("one", "two"):
+        (tmp_path / name / "etc").mkdir(parents=True)
+    table, link = tmp_path / "one" / "etc" / "crontab", tmp_path / "one" / "etc" / "link"
+    table.write_text("* * * * * root true")
+    table.chmod(0o4640)
+    link.symlink_to("crontab")
+    os.utime(table, ns=(1, 2_000_000_001))
+    os.setxattr(table, "user.key", b"value")
+    if os.geteuid() == 0:
+        os.chown(table, 7, 8)
+        os.lchown(link, 7, 8)
+        table.chmod(0o4640)
+    [merged_tree] = bundled(layout, [tmp_path / "one", tmp_path / "two"], most=1)
+    for path, copied in ((table, merged_tree / "etc" / "crontab"), (link, merged_tree / "etc" / "link")):
+        was, now = path.lstat(), copied.lstat()
+        assert (now.st_nlink, now.st_ino == was.st_ino) == (1, False)
+        assert (now.st_mode, now.st_uid, now.st_gid) == (was.st_mode, was.st_uid, was.st_gid)
+        assert now.st_mtime_ns == was.st_mtime_ns
+    assert (merged_tree / "etc" / "crontab").read_text() == table.read_text()
+    assert os.getxattr(merged_tree / "etc" / "crontab", "user.key") == b"value"
+    assert (merged_tree / "etc" / "link").readlink() == Path("crontab")
 
 
 @pytest.mark.integration

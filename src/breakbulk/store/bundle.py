@@ -2,16 +2,18 @@
 
     trees, the first on top ─► runs ─► a bundle for each ─► bundles/<digest>; records/<digest> names its trees
 
-A bundle costs directories only, no content. What wins in it is what would win in the overlay: of two entries with one
-path the upper, and directories are merged until something else is in the way. It is named by the digest of its trees'
-names, made in staging and renamed, so it is complete or absent. Where a run ends is decided by the name of its last
-tree alone, so that another version of one package makes one run another, and environments share the rest.
+A bundle costs directories, and no content but that of `etc` and the like. What wins in it is what would win in the
+overlay: of two entries with one path the upper, and directories are merged until something else is in the way. It is
+named by the digest of its trees' names, made in staging and renamed, so it is complete or absent. Where a run ends is
+decided by the name of its last tree alone, so that another version of one package makes one run another, and
+environments share the rest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,9 @@ _FEW = 16
 
 _RUN = 16
 """Trees of a run, on average."""
+
+_LINKED = frozenset({"usr", "opt", "nix"})
+"""Where files are linked. Elsewhere, where few are, they are copied: cron, for one, refuses a table with two names."""
 
 
 def bundled(layout: Layout, trees: Sequence[Path], *, most: int = BUNDLE_OVER) -> tuple[Path, ...]:
@@ -163,8 +168,15 @@ def _make(layout: Layout, parts: Sequence[Path], path: Path) -> None:
         stage.discard()
 
 
-def _merge(sources: list[str], target: str) -> None:
-    """Fill the directory `target` with links to what the directories `sources` hold, the first on top."""
+def _merge(sources: list[str], target: str, *, linked: bool | None = None) -> None:
+    """Fill the directory `target` with what the directories `sources` hold, the first on top.
+
+    Args:
+        sources: Directories.
+        target: Empty.
+        linked: Whether its files are links to those of the sources, or copies; None for the root, whose name decides.
+
+    """
     entries: dict[str, list[os.DirEntry[str]]] = {}
     for source in sources:
         with os.scandir(source) as found:
@@ -172,15 +184,27 @@ def _merge(sources: list[str], target: str) -> None:
                 entries.setdefault(entry.name, []).append(entry)
     for name, owners in entries.items():
         inner = f"{target}/{name}"
+        of_programs = name in _LINKED if linked is None else linked
         if owners[0].is_dir(follow_symlinks=False):
             os.mkdir(inner, 0o700)  # noqa: PTH102 - tens of thousands of calls
             directories = _directories(owners)
-            _merge(directories, inner)
+            _merge(directories, inner, linked=of_programs)
             if len(directories) < len(owners):
                 _end(inner)
-        else:
+        elif of_programs:
             os.link(owners[0].path, inner, follow_symlinks=False)
+        else:
+            _copy(owners[0].path, inner)
     _take_attributes(sources[0], target)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file or a link with owner, mode, times and extended attributes."""
+    shutil.copyfile(source, target, follow_symlinks=False)
+    if os.geteuid() == 0:
+        status = os.lstat(source)
+        os.lchown(target, status.st_uid, status.st_gid)  # before the mode, which it would take from
+    shutil.copystat(source, target, follow_symlinks=False)
 
 
 def _directories(owners: Sequence[os.DirEntry[str]]) -> list[str]:
