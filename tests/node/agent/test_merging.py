@@ -11,6 +11,7 @@ from nodes import Node, until
 
 from breakbulk.node.realising.prewarming import prewarm
 from breakbulk.store.bundle import is_merged, trees_of
+from breakbulk.store.collection import collect
 from breakbulk.store.layout import Layout
 
 pytestmark = pytest.mark.integration
@@ -91,6 +92,21 @@ def test_who_is_killed_while_it_merges_leaves_a_plan_that_is_whole(machine, node
     with node.agent():
         until(lambda: is_merged(layers(node)))
     whole(node)
+
+
+def test_a_collection_keeps_bundles_while_a_pod_names_what_they_are_of(machine, node) -> None:
+    layout = Layout(node.place.store)
+    node.pod("a", "ada/tool:1")
+    with node.agent():
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        until(lambda: is_merged(layers(node)))
+        assert collect(layout, history=0).faults == ()
+        whole(node)
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        node.delete("a")
+        until(lambda: not node.pins())
+        assert collect(layout, history=0).faults == ()
+    assert [*layout.packages.iterdir(), *layout.bundles.iterdir(), *layout.records.iterdir()] == []
 
 
 def test_what_is_prewarmed_is_merged_at_once(machine, node) -> None:
