@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from breakbulk.node.realising.recording import forget_record, prepare_places, recorded_uids, write_record
-from breakbulk.node.records import PodRecord, ready_path
+from breakbulk.node.records import PodRecord, ready_path, waiting_path
 
 
 def dead_process() -> int:
@@ -46,3 +46,12 @@ def test_a_pod_is_ready_until_it_is_forgotten(tmp_path: Path) -> None:
     assert recorded_uids(run, state, 0) == ["a"], "what a killed agent has left"
     forget_record(run, state, "a")
     assert recorded_uids(run, state, 0) == []
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path) -> None:
+    """The agent lists what it has written down while pods become ready: such a file is listed, and not there."""
+    run, state = str(tmp_path / "run"), str(tmp_path / "state")
+    prepare_places(run, state)
+    write_record(run, state, PodRecord(uid="a", namespace="n", name="p", digests={}), ready=False)
+    Path(waiting_path(run, "b")).symlink_to("gone")
+    assert recorded_uids(run, state, 0) == ["a"]

@@ -71,12 +71,10 @@ def recorded_uids(run: str, state: str, age_s: float) -> list[str]:
     oldest = time.time() - age_s
     places = ((f"{run}/pods", ".json"), (f"{run}/ready", ""), (f"{run}/waiting", ""), (f"{state}/pods", ".json"))
     for place, suffix in places:
-        with os.scandir(place) as entries:
-            found.update(
-                entry.name.removesuffix(suffix)
-                for entry in entries
-                if entry.name.endswith(suffix) and entry.stat().st_mtime <= oldest
-            )
+        for name in os.listdir(place):
+            with contextlib.suppress(FileNotFoundError):  # its pod has become ready, or has gone
+                if name.endswith(suffix) and os.stat(f"{place}/{name}").st_mtime <= oldest:
+                    found.add(name.removesuffix(suffix))
     return sorted(found)
 
 
