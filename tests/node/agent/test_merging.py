@@ -13,6 +13,7 @@ from breakbulk.node.realising.prewarming import prewarm
 from breakbulk.store.bundle import is_merged, trees_of
 from breakbulk.store.collection import collect
 from breakbulk.store.layout import Layout
+from breakbulk.store.verification import set_aside
 
 pytestmark = pytest.mark.integration
 PARTS = 60
@@ -107,6 +108,19 @@ def test_a_collection_keeps_bundles_while_a_pod_names_what_they_are_of(machine, 
         until(lambda: not node.pins())
         assert collect(layout, history=0).faults == ()
     assert [*layout.packages.iterdir(), *layout.bundles.iterdir(), *layout.records.iterdir()] == []
+
+
+def test_what_a_repair_has_taken_from_a_running_pod_is_there_when_its_runtime_asks(machine, node) -> None:
+    node.pod("a", "ada/tool:1")
+    layout = Layout(node.place.store)
+    with node.agent():
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        until(lambda: is_merged(layers(node)))
+        with set_aside(layout, trees_of(layout, layers(node))[3].name):
+            pass
+        assert not all(lower.is_dir() for lower in layers(node))
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        whole(node)
 
 
 def test_what_is_prewarmed_is_merged_at_once(machine, node) -> None:

@@ -155,6 +155,7 @@ class Agent:
         try:
             async with asyncio.timeout(within_s):
                 await self._learn(work)
+                await self._look_again(work, references)
                 self._want(work, references)
                 while not work.has(references):
                     if error := self._failure(work, references):
@@ -297,6 +298,13 @@ class Agent:
                 pod = await self._cluster.pod(work.pod.namespace, work.pod.name)
             if pod is not None and pod.uid == work.pod.uid and not work.known:
                 self._seen(pod)
+
+    async def _look_again(self, work: Work, references: Iterable[str]) -> None:
+        """Pursue again what was here and is not any more: a runtime asks only where it has found something missing."""
+        for reference in references:
+            wish = work.wishes.get(reference)
+            if wish and wish.here and wish.target and await self._held(wish.target) is None:
+                wish.here = wish.asked = False
 
     # Wishes are pursued, and come true or not.
 
