@@ -82,6 +82,17 @@ def test_what_a_pod_uses_is_merged_when_it_is_quiet_and_the_next_generation_shar
     whole(node)
 
 
+@pytest.mark.parametrize("name", ["a" * 200 + "/tool", "ADA/Tool", "ada/../tool", "ada/tool/more"])
+def test_a_name_that_no_environment_has_ends_no_agent(machine, node, name) -> None:
+    node.pod("hostile", f"{name}@sha256:{'0' * 64}")
+    node.pod("a", "ada/tool:1")
+    with node.agent() as agent:
+        assert node.ask("a", "ada/tool:1") == {"ready": True}
+        until(lambda: is_merged(layers(node)))
+        assert agent.poll() is None
+    assert "a part of the agent failed" not in (node.directory / "log").read_text()
+
+
 @pytest.mark.parametrize("milestone", ["bundle-recorded", "layers-merged", "plan-merged"])
 def test_who_is_killed_while_it_merges_leaves_a_plan_that_is_whole(machine, node, milestone) -> None:
     node.pod("a", "ada/tool:1")

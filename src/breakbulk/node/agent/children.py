@@ -20,7 +20,7 @@ import msgspec
 
 from breakbulk.errors import BreakbulkError, StoreError
 from breakbulk.node.agent.wording import error_of
-from breakbulk.node.realising.orders import Collect, Merge, Note, Outcome, Progress, Realise, encode
+from breakbulk.node.realising.orders import AnyOrder, Note, Outcome, Progress, encode
 
 __all__ = ["run_child"]
 
@@ -30,7 +30,7 @@ _LINES = msgspec.json.Decoder(Progress | Note | Outcome)
 
 
 async def run_child(
-    program: str, order: Realise | Collect | Merge, progress: Callable[[Progress], object] = lambda _: None
+    program: str, order: AnyOrder, progress: Callable[[Progress], object] = lambda _: None
 ) -> dict[str, Any]:
     """Give an order to a process and return what it has done.
 
@@ -65,7 +65,7 @@ async def run_child(
     return outcome.result
 
 
-async def _give(process: asyncio.subprocess.Process, order: Realise | Collect | Merge) -> None:
+async def _give(process: asyncio.subprocess.Process, order: AnyOrder) -> None:
     assert process.stdin is not None  # noqa: S101 - it is a pipe
     with contextlib.suppress(OSError):
         process.stdin.write(encode(order))

@@ -61,7 +61,7 @@ class Merger:
         for target in targets:
             try:
                 written_ns = os.stat(plan_path(self._state, target.environment, target.digest)).st_mtime_ns
-            except OSError:
+            except (OSError, ValueError):  # it is not here yet, or no name at all: a pod may name anything
                 continue
             if self._looked_at.get(target) != written_ns and self._has_many(target):
                 wanted[target] = written_ns
@@ -82,6 +82,6 @@ class Merger:
         )
         try:
             await run_child(_MERGING, order)
-        except BreakbulkError as error:
+        except (BreakbulkError, OSError) as error:
             _LOG.warning("layers stay as they are: %s", error)
         self._looked_at |= wanted  # once is enough: a plan that has changed is looked at again

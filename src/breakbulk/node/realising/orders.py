@@ -23,6 +23,7 @@ from breakbulk.settings import Settings
 from breakbulk.store import linux
 
 __all__ = [
+    "AnyOrder",
     "Collect",
     "Merge",
     "Note",
@@ -115,10 +116,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
     error: dict[str, Any] | None = None
 
 
+AnyOrder = Realise | Collect | Merge
 Order = TypeVar("Order", Realise, Collect, Merge)
 
 
-def encode(order: Realise | Collect | Merge) -> bytes:
+def encode(order: AnyOrder) -> bytes:
     """Return the bytes of an order."""
     return msgspec.json.encode(order)
 
